@@ -1,0 +1,79 @@
+"""A plan is data: setting up a container is a list of small steps.
+
+A step is a frozen dataclass that can say what it does (``describe``) and do
+it (``execute``).  The same object is performed for real, printed by
+``run --explain`` with the time it took, printed alone by ``--dry-run``, and
+checked by the tests as a plain value.  There is no second narration.
+
+A step takes no argument when it executes: what one step leaves to the next is
+in the kernel (descriptors, the mount table, credentials), as with system calls.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass
+from typing import ClassVar
+
+
+@dataclass(frozen=True)
+class Step:
+    """One small thing to do to the kernel.
+
+    ``chapter`` is the chapter of the workshop that builds it.
+    """
+
+    chapter: ClassVar[str] = ""
+
+    def describe(self) -> str:
+        """One plain sentence, with the system call and its arguments."""
+        raise NotImplementedError
+
+    def execute(self) -> None:
+        """Do it.  Raises ``OSError`` with errno and path, as the kernel said it."""
+        raise NotImplementedError
+
+
+@dataclass(frozen=True)
+class Timed:
+    """What became of one step: where it ran, when it began, how long it took (ns)."""
+
+    process: str
+    pid: int
+    index: int
+    began_ns: int
+    took_ns: int
+
+
+class StepFailed(Exception):
+    """A step raised ``OSError``: which step, and what the kernel said."""
+
+    def __init__(self, index: int, step: Step, error: OSError) -> None:
+        super().__init__(f"{step.describe()}: {error}")
+        self.index = index
+        self.step = step
+        self.error = error
+
+
+def perform(
+    steps: Sequence[Step],
+    done: Callable[[int, int, int], None] = lambda index, began_ns, took_ns: None,
+) -> None:
+    """Execute ``steps`` in order; after each, call ``done(index, began_ns, took_ns)``.
+
+    Raises ``StepFailed`` at the first step that raises ``OSError``; nothing
+    after it is executed.
+    """
+    for index, step in enumerate(steps):
+        began = time.monotonic_ns()
+        try:
+            step.execute()
+        except OSError as error:
+            raise StepFailed(index, step, error) from error
+        done(index, began, time.monotonic_ns() - began)
+
+
+def describe(steps: Iterable[Step]) -> list[str]:
+    """The plan in words, a line a step: what ``--dry-run`` prints."""
+    return [step.describe() for step in steps]
