@@ -1,0 +1,76 @@
+"""JSON lines over a UNIX socket, with descriptors beside them.
+
+What the daemon, the launcher and the monitors say to each other: one JSON
+object a line, and SCM_RIGHTS (unix(7)) for the descriptors that belong to it.
+A message says in ``fds`` how many are its own; they travel with its first
+byte, so they are there when the line is complete.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import socket
+from collections import deque
+from collections.abc import Sequence
+from typing import Any
+
+MAX_FDS = 253  # SCM_MAX_FD of the kernel
+
+
+class Channel:
+    """One end of such a conversation, blocking or not as the socket is."""
+
+    def __init__(self, sock: socket.socket) -> None:
+        self.sock = sock
+        self._buffer = bytearray()
+        self._fds: deque[int] = deque()
+
+    def fileno(self) -> int:
+        return self.sock.fileno()
+
+    def send(self, message: dict[str, Any], fds: Sequence[int] = ()) -> None:
+        """Send ``message``; the descriptors are duplicated, the caller keeps its own.
+
+        Raises ``OSError`` (EPIPE, ECONNRESET) when the other end is gone.
+        """
+        if fds:
+            message = {**message, "fds": len(fds)}
+        data = json.dumps(message, separators=(",", ":")).encode() + b"\n"
+        if fds:
+            sent = socket.send_fds(self.sock, [data], list(fds))
+            data = data[sent:]
+        if data:
+            self.sock.sendall(data)
+
+    def feed(self) -> bool:
+        """Read what is there; False at the end of the conversation.
+
+        Raises ``BlockingIOError`` on a non-blocking socket with nothing to read.
+        """
+        data, fds, _, _ = socket.recv_fds(self.sock, 65536, MAX_FDS, socket.MSG_CMSG_CLOEXEC)
+        self._fds.extend(fds)
+        self._buffer += data
+        return bool(data)
+
+    def next(self) -> tuple[dict[str, Any], list[int]] | None:
+        """The next complete message and its descriptors, or None."""
+        end = self._buffer.find(b"\n")
+        if end < 0:
+            return None
+        message = json.loads(self._buffer[:end])
+        del self._buffer[: end + 1]
+        return message, [self._fds.popleft() for _ in range(message.get("fds", 0))]
+
+    def receive(self) -> tuple[dict[str, Any], list[int]] | None:
+        """Wait for the next message; None at the end of the conversation."""
+        while (found := self.next()) is None:
+            if not self.feed():
+                return None
+        return found
+
+    def close(self) -> None:
+        """Close the socket and every descriptor that nobody took."""
+        while self._fds:
+            os.close(self._fds.popleft())
+        self.sock.close()
