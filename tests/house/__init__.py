@@ -1,0 +1,1 @@
+"""Tests about the source itself: who imports whom, sizes, words, style."""

@@ -1,0 +1,1 @@
+"""What several test packages lean on: prerequisites, leak guard, engines to drive."""
