@@ -151,8 +151,7 @@ class ContainerSpec:
     @classmethod
     def from_record(cls, record: dict[str, Any]) -> ContainerSpec:
         plain = {
-            key: tuple(value) if isinstance(value, list) else value
-            for key, value in record.items()
+            key: tuple(value) if isinstance(value, list) else value for key, value in record.items()
         }
         health = plain["health"]
         return cls(
