@@ -1,0 +1,1 @@
+"""Differential tests: the same question to dockerd and to this engine."""
