@@ -106,7 +106,7 @@ def _port_in_log(log: object) -> int:
 
 
 def make_certificates(directory: Path) -> tuple[Path, Path, Path]:
-    """A certificate authority, and a certificate of it for 127.0.0.1 and localhost, with its key."""
+    """A certificate authority; a certificate of it for 127.0.0.1 and localhost; its key."""
     openssl = need_program("openssl")
     ca, ca_key = directory / "ca.crt", directory / "ca.key"
     certificate, key = directory / "server.crt", directory / "server.key"
@@ -117,7 +117,9 @@ def make_certificates(directory: Path) -> tuple[Path, Path, Path]:
     ec = ("-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:prime256v1", "-nodes", "-days", "2")
     run("req", "-x509", *ec, "-subj", "/CN=test authority", "-keyout", str(ca_key), "-out", str(ca))
     request = directory / "server.csr"
-    run("req", "-new", *ec[:-2], "-subj", "/CN=localhost", "-keyout", str(key), "-out", str(request))
+    run(
+        "req", "-new", *ec[:-2], "-subj", "/CN=localhost", "-keyout", str(key), "-out", str(request)
+    )
     names = directory / "names"
     names.write_text("subjectAltName=DNS:localhost,IP:127.0.0.1")
     run(
