@@ -7,7 +7,11 @@ from collections.abc import Iterator
 
 import pytest
 
+from tests.support.dockerd import dockerd
+from tests.support.engine import busybox_mirror, engine, new_engine
 from tests.support.leaks import Machine, settle
+
+__all__ = ["busybox_mirror", "dockerd", "engine", "leak_guard", "new_engine"]
 
 
 @pytest.fixture(autouse=True)
