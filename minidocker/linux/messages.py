@@ -8,14 +8,55 @@ byte, so they are there when the line is complete.
 
 from __future__ import annotations
 
+import contextlib
 import json
 import os
 import socket
 from collections import deque
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from typing import Any
 
 MAX_FDS = 253  # SCM_MAX_FD of the kernel
+_MAX_PATH = 107  # sun_path of unix(7), less the final zero
+
+
+def listen_unix(path: str, backlog: int = 128) -> socket.socket:
+    """A listening UNIX stream socket at ``path``, which may be longer than sun_path."""
+    sock = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
+    try:
+        with _address(path) as address:
+            sock.bind(address)
+        sock.listen(backlog)
+    except OSError:
+        sock.close()
+        raise
+    return sock
+
+
+def connect_unix(path: str) -> socket.socket:
+    """A UNIX stream socket connected to ``path``, which may be longer than sun_path."""
+    sock = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
+    try:
+        with _address(path) as address:
+            sock.connect(address)
+    except OSError:
+        sock.close()
+        raise
+    return sock
+
+
+@contextlib.contextmanager
+def _address(path: str) -> Iterator[str]:
+    """A long path is named through a descriptor of its directory."""
+    if len(os.fsencode(path)) <= _MAX_PATH:
+        yield path
+        return
+    directory, name = os.path.split(path)
+    fd = os.open(directory, os.O_PATH | os.O_DIRECTORY | os.O_CLOEXEC)
+    try:
+        yield f"/proc/self/fd/{fd}/{name}"
+    finally:
+        os.close(fd)
 
 
 class Channel:

@@ -29,6 +29,7 @@ NR = {
     "bpf": {"x86_64": 321, "aarch64": 280}.get(_MACHINE, 280),
     "close_range": 436,
     "openat2": 437,
+    "mount_setattr": 442,
 }
 
 
@@ -56,6 +57,15 @@ def mount(
         _text(source), _text(target), _text(fstype), ctypes.c_ulong(flags), _text(data)
     )
     _check(result, source if source and source.startswith("/") else None, target)
+
+
+def mount_setattr(dir_fd: int, path: str, flags: int, attr_set: int, propagation: int = 0) -> None:
+    """mount_setattr(2), with nothing to clear; AT_RECURSIVE in ``flags`` takes the whole tree."""
+    attributes = struct.pack("QQQQ", attr_set, 0, propagation, 0)
+    result = _syscall(
+        NR["mount_setattr"], dir_fd, _text(path), flags, ctypes.c_char_p(attributes), 32
+    )
+    _check(result, path)
 
 
 def umount2(target: str, flags: int = 0) -> None:

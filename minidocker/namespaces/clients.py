@@ -1,0 +1,167 @@
+"""Attached clients: the sockets of ``docker attach``, ``run`` and ``exec``.
+
+The daemon passes the connection itself to the monitor and steps out: bytes go
+from the container to the client through one process, and an attached terminal
+survives the end of the daemon.  Each output chunk is preceded by Docker's
+8-byte header unless there is a terminal (Engine API, ContainerAttach, "Stream format").
+"""
+
+from __future__ import annotations
+
+import base64
+import os
+import socket
+import struct
+from collections.abc import Mapping
+from typing import Any
+
+HIGH_WATER = 1 << 20
+"""Bytes that may wait for a slow client before the container itself has to wait."""
+
+_STREAM_NUMBER = {"stdout": 1, "stderr": 2}
+
+
+def parse_detach_keys(text: str) -> bytes:
+    """``"ctrl-p,ctrl-q"`` as the bytes that a terminal sends for it.
+
+    Each key is one character or ctrl- with a letter or one of ``@ [ \\ ] ^ _``.
+    Raises ``ValueError`` for anything else.
+    """
+    keys = bytearray()
+    for key in text.split(","):
+        if len(key) == 1:
+            keys += key.encode()
+        elif key.startswith("ctrl-") and len(key) == 6 and ("@" <= key[5].upper() <= "_"):
+            keys.append(ord(key[5].upper()) - ord("@"))
+        else:
+            raise ValueError(f"Unknown character: '{key}'")
+    return bytes(keys)
+
+
+class DetachKeys:
+    """Finds the key sequence in what is typed, however it is cut into pieces."""
+
+    def __init__(self, keys: bytes) -> None:
+        self.keys = keys
+        self._held = b""
+
+    def feed(self, data: bytes) -> tuple[bytes, bool]:
+        """What to pass on of ``data``, and whether the sequence has been typed.
+
+        A beginning of the sequence is held back until it is clear what it becomes.
+        """
+        if not self.keys:
+            return data, False
+        data = self._held + data
+        at = data.find(self.keys)
+        if at >= 0:
+            return data[:at], True
+        keep = next(
+            (
+                n
+                for n in range(min(len(self.keys) - 1, len(data)), 0, -1)
+                if data.endswith(self.keys[:n])
+            ),
+            0,
+        )
+        self._held = data[len(data) - keep :]
+        return data[: len(data) - keep], False
+
+
+class Client:
+    """One attached connection.  The monitor's loop owns it."""
+
+    def __init__(self, fd: int, wish: Mapping[str, Any]) -> None:
+        self.sock = socket.socket(fileno=fd)
+        self.sock.setblocking(False)
+        self.wants = {name for name in ("stdout", "stderr") if wish.get(name)}
+        self.reads = bool(wish.get("stdin"))
+        self.framed = bool(wish.get("framed"))
+        self.keys = DetachKeys(parse_detach_keys(wish.get("detach_keys") or "ctrl-p,ctrl-q"))
+        self.early = base64.b64decode(wish.get("early") or "")
+        self.gone = False
+        self._queue = bytearray()
+
+    def fileno(self) -> int:
+        return self.sock.fileno()
+
+    @property
+    def waiting(self) -> int:
+        return len(self._queue)
+
+    def send(self, stream: str, data: bytes) -> None:
+        """Queue a chunk of output, and write what the socket takes at once."""
+        if self.gone or stream not in self.wants:
+            return
+        header = struct.pack(">BxxxI", _STREAM_NUMBER[stream], len(data)) if self.framed else b""
+        if self._queue:
+            self._queue += header
+            self._queue += data
+        else:
+            self._queue += self._write(header + data)
+
+    def flush(self) -> None:
+        """Write on: the socket has room again."""
+        self._queue = bytearray(self._write(self._queue))
+
+    def _write(self, data: bytes | bytearray) -> bytes | bytearray:
+        try:
+            return data[self.sock.send(data) :]
+        except BlockingIOError:
+            return data
+        except OSError:
+            self.gone = True
+            return b""
+
+    def read(self) -> bytes | None:
+        """What the client typed; b"" at its end of input; None when there is nothing now."""
+        try:
+            return self.sock.recv(65536)
+        except BlockingIOError:
+            return None
+        except OSError:
+            self.gone = True
+            return b""
+
+    def close(self) -> None:
+        """End the conversation: the other side reads to the end, then sees it closed."""
+        try:
+            self.sock.shutdown(socket.SHUT_WR)
+        except OSError:
+            pass
+        self.sock.close()
+
+
+class Input:
+    """The container's standard input: a pipe or the terminal, written without blocking.
+
+    ``ending``: close it as soon as what is queued has been written.
+    """
+
+    def __init__(self, fd: int) -> None:
+        os.set_blocking(fd, False)
+        self.fd = fd
+        self.ending = False
+        self._queue = bytearray()
+
+    @property
+    def waiting(self) -> int:
+        return len(self._queue)
+
+    @property
+    def done(self) -> bool:
+        return self.ending and not self._queue
+
+    def write(self, data: bytes) -> None:
+        self._queue += data
+        self.flush()
+
+    def flush(self) -> None:
+        """Write what fits."""
+        try:
+            while self._queue:
+                del self._queue[: os.write(self.fd, self._queue[:65536])]
+        except BlockingIOError:
+            return
+        except OSError:  # EPIPE: the program closed its standard input
+            self._queue.clear()

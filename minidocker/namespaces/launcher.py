@@ -1,0 +1,263 @@
+"""A warm Python that forks monitors: what makes a start cost milliseconds.
+
+It has everything imported, one thread, and nothing to do but fork.  The asyncio
+daemon itself never forks.  The launcher outlives the daemon as long as there
+are containers, and the next daemon takes it over.  It is also a child
+subreaper: if a monitor is killed, the container's first process becomes the
+launcher's child, and its exit code is written down here.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import gc
+import json
+import os
+import select
+import signal
+import socket
+import subprocess
+import sys
+from collections.abc import Callable
+from typing import Any
+
+import minidocker
+from minidocker.linux import flags, syscalls
+from minidocker.linux.messages import Channel, connect_unix, listen_unix
+from minidocker.namespaces.interpreter import sealed_copy
+from minidocker.namespaces.monitor import Monitor, write_atomically
+from minidocker.namespaces.program import exit_code, set_title
+
+PATIENCE = 5.0
+"""Seconds that a client of the launcher has to send its request."""
+
+
+# The daemon's side
+
+
+def start_launcher(exec_root: str | os.PathLike[str]) -> Channel:
+    """Connect to the launcher of ``exec_root``, starting one if none lives there.
+
+    Returns the connection that keeps it: when the last one is closed and no
+    container is left, the launcher ends.  A launcher of another version is left to
+    its containers, and a new one takes its place.  Blocks until it is warm.
+    """
+    path = os.path.join(exec_root, "launcher.sock")
+    with contextlib.suppress(OSError):
+        channel = Channel(connect_unix(path))
+        if _hello(channel).get("version") == minidocker.__version__:
+            return channel
+        channel.close()
+    with contextlib.suppress(FileNotFoundError):
+        os.unlink(path)
+    listener = listen_unix(path)
+    try:
+        _spawn(listener)
+        channel = Channel(connect_unix(path))
+    finally:
+        listener.close()
+    _hello(channel)
+    return channel
+
+
+def _hello(channel: Channel) -> dict[str, Any]:
+    channel.send({"op": "hello"})
+    received = channel.receive()
+    if received is None:
+        raise ConnectionError("the launcher ended while it started; is this Python complete?")
+    return received[0]
+
+
+def _spawn(listener: socket.socket) -> None:
+    """Start the launcher from a sealed copy of this interpreter, with nothing of our environment.
+
+    ``-I -S``: no site-packages, no user's paths; it needs the standard library only.
+    """
+    package_parent = os.path.dirname(os.path.dirname(os.path.abspath(minidocker.__file__)))
+    code = (
+        f"import sys; sys.path.insert(0, {package_parent!r}); "
+        f"from minidocker.namespaces.launcher import main; main({listener.fileno()})"
+    )
+    copy = sealed_copy(os.path.realpath(sys.executable))
+    try:
+        subprocess.Popen(
+            [sys.executable, "-I", "-S", "-c", code],
+            executable=f"/proc/self/fd/{copy}",
+            pass_fds=(copy, listener.fileno()),
+            env={"PATH": os.defpath},
+            stdin=subprocess.DEVNULL,
+            stdout=subprocess.DEVNULL,
+            cwd="/",
+            start_new_session=True,
+        )
+    finally:
+        os.close(copy)
+
+
+# The launcher itself
+
+
+class Launcher:
+    """Accept, fork, reap.  Ends when no daemon holds it and no child is left."""
+
+    def __init__(self, listener: socket.socket) -> None:
+        self._listener = listener
+        self._keepers: dict[int, Channel] = {}
+        self._monitors: dict[int, tuple[int, str] | None] = {}  # -> first process, exit file
+        self._orphans: dict[int, str] = {}  # first process of a killed monitor -> exit file
+        self._news, self._news_in = os.pipe()
+        self._wake, self._wake_in = os.pipe()
+        for fd in (self._news, self._wake, self._wake_in):
+            os.set_blocking(fd, False)
+
+    def run(self) -> None:
+        syscalls.prctl(flags.PR_SET_CHILD_SUBREAPER, 1)
+        signal.signal(signal.SIGCHLD, lambda number, frame: None)
+        signal.set_wakeup_fd(self._wake_in, warn_on_full_buffer=False)
+        # What is there now is shared by all children for ever: keep the collector
+        # from touching, and so copying, it.
+        gc.disable()
+        gc.collect()
+        gc.freeze()
+        while True:
+            poll = select.poll()
+            for fd in (self._listener.fileno(), self._news, self._wake, *self._keepers):
+                poll.register(fd, select.POLLIN)
+            for fd, _ in poll.poll():
+                if fd == self._listener.fileno():
+                    self._accept()
+                elif fd == self._news:
+                    self._read_news()
+                elif fd == self._wake:
+                    os.read(self._wake, 4096)
+                    self._reap()
+                else:
+                    self._keeper_spoke(fd)
+            if not self._keepers and not self._monitors and not self._orphans:
+                return
+
+    def _accept(self) -> None:
+        connection, _ = self._listener.accept()
+        connection.settimeout(PATIENCE)
+        channel = Channel(connection)
+        try:
+            received = channel.receive()
+        except (OSError, ValueError):
+            received = None
+        if received is None:
+            channel.close()
+            return
+        connection.settimeout(None)
+        request, fds = received
+        if request.get("op") == "hello":
+            channel.send({"version": minidocker.__version__, "pid": os.getpid()})
+            self._keepers[channel.fileno()] = channel
+            return
+        pid = os.fork()
+        if pid == 0:
+            self._be_monitor(request, fds, channel)
+        self._monitors[pid] = None
+        for fd in fds:
+            os.close(fd)
+        channel.close()
+
+    def _be_monitor(self, request: dict[str, Any], fds: list[int], channel: Channel) -> None:
+        """The child: never returns."""
+        status = 1
+        try:
+            signal.set_wakeup_fd(-1)
+            signal.signal(signal.SIGCHLD, signal.SIG_DFL)
+            syscalls.prctl(flags.PR_SET_CHILD_SUBREAPER, 0)
+            os.setsid()
+            self._listener.close()
+            for keeper in self._keepers.values():
+                keeper.close()
+            for fd in (self._news, self._wake, self._wake_in):
+                os.close(fd)
+            set_title(f"minidocker-monitor {request['id'][:12]}")
+            Monitor(request, fds, channel, self._announcer(request)).run()
+            status = 0
+        finally:
+            if status:
+                import traceback
+
+                traceback.print_exc()
+            os._exit(status)
+
+    def _announcer(self, request: dict[str, Any]) -> Callable[[int], None]:
+        """What the monitor calls once its child runs: one short line, whole in the pipe."""
+
+        def announce(child: int) -> None:
+            news = {"monitor": os.getpid(), "child": child, "exit_file": request.get("exit_file")}
+            os.write(self._news_in, json.dumps(news).encode() + b"\n")
+            os.close(self._news_in)
+
+        return announce
+
+    def _read_news(self) -> None:
+        try:
+            lines = os.read(self._news, 65536).splitlines()
+        except BlockingIOError:
+            return
+        for line in lines:
+            news = json.loads(line)
+            if news["monitor"] in self._monitors and news["exit_file"]:
+                self._monitors[news["monitor"]] = (news["child"], news["exit_file"])
+
+    def _reap(self) -> None:
+        self._read_news()
+        while True:
+            try:
+                pid, status = os.waitpid(-1, os.WNOHANG)
+            except ChildProcessError:
+                pid = 0
+            if pid == 0:
+                break
+            if pid in self._monitors:
+                left = self._monitors.pop(pid)
+                if left and status != 0:  # it was killed: its child is ours now
+                    self._orphans[left[0]] = left[1]
+            elif pid in self._orphans:
+                self._write_exit(self._orphans.pop(pid), exit_code(status))
+
+    def _write_exit(self, path: str, code: int) -> None:
+        """The monitor was killed: what it would have written, unless it had already."""
+        import time
+
+        if os.path.isdir(os.path.dirname(path)) and not os.path.exists(path):
+            with contextlib.suppress(OSError):
+                write_atomically(path, {"code": code, "at": time.time_ns()})
+
+    def _keeper_spoke(self, fd: int) -> None:
+        """A daemon has nothing more to say: this is its end."""
+        channel = self._keepers[fd]
+        try:
+            if channel.feed():
+                return
+        except OSError:
+            pass
+        del self._keepers[fd]
+        channel.close()
+
+
+def main(listener_fd: int) -> None:
+    """The launcher's process; ``listener_fd`` is the socket it was born with."""
+    if listener_fd > 3:
+        syscalls.close_range(3, listener_fd - 1)
+    syscalls.close_range(listener_fd + 1)
+    os.set_inheritable(listener_fd, False)
+    listener = socket.socket(fileno=listener_fd)
+    path = str(listener.getsockname())
+    born = _inode(path)
+    set_title(f"minidocker-launcher {os.path.dirname(path)}")
+    Launcher(listener).run()
+    if born is not None and _inode(path) == born:  # not a successor's
+        with contextlib.suppress(OSError):
+            os.unlink(path)
+
+
+def _inode(path: str) -> int | None:
+    try:
+        return os.stat(path).st_ino
+    except OSError:
+        return None
