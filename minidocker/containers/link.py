@@ -10,14 +10,14 @@ from __future__ import annotations
 
 import asyncio
 import base64
-import os
+import json
 import socket
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from minidocker.linux.messages import Channel
+from minidocker.linux.messages import Channel, connect_unix
 
 DEFAULT_DETACH_KEYS = "ctrl-p,ctrl-q"
 
@@ -49,3 +49,77 @@ class Client:
             "framed": self.framed,
             "early": base64.b64encode(self.early).decode(),
         }
+
+
+class Link:
+    """A conversation with one monitor.  The event loop's thread owns it."""
+
+    def __init__(self, sock: socket.socket) -> None:
+        sock.setblocking(False)
+        self._channel = Channel(sock)
+        self._loop = asyncio.get_running_loop()
+        self._sending = asyncio.Lock()
+
+    @classmethod
+    def connect(cls, path: Path) -> Link:
+        """Raises ``OSError`` (ENOENT, ECONNREFUSED) when nobody listens there."""
+        # A connect to a UNIX socket does not wait, unless 128 others are in the queue.
+        return cls(connect_unix(str(path)))
+
+    async def send(self, message: dict[str, Any], fds: Sequence[int] = ()) -> None:
+        """Send one message.  The descriptors stay the caller's.
+
+        Raises ``OSError`` (EPIPE, ECONNRESET) when the other end is gone.
+        """
+        if fds:
+            message = {**message, "fds": len(fds)}
+        data = json.dumps(message, separators=(",", ":")).encode() + b"\n"
+        async with self._sending:
+            while fds:
+                try:
+                    sent = socket.send_fds(self._channel.sock, [data], list(fds))
+                except BlockingIOError:
+                    await self._writable()
+                else:
+                    data, fds = data[sent:], ()
+            if data:
+                await self._loop.sock_sendall(self._channel.sock, data)
+
+    async def receive(self) -> tuple[dict[str, Any], list[int]] | None:
+        """The next message and its descriptors; None at the end of the conversation.
+
+        One task at a time may receive.
+        """
+        while (found := self._channel.next()) is None:
+            try:
+                if not self._channel.feed():
+                    return None
+            except BlockingIOError:
+                await self._readable()
+            except ConnectionResetError:
+                return None
+        return found
+
+    def close(self) -> None:
+        self._channel.close()
+
+    async def _readable(self) -> None:
+        fd, ready = self._channel.fileno(), self._loop.create_future()
+        self._loop.add_reader(fd, _wake, ready)
+        try:
+            await ready
+        finally:
+            self._loop.remove_reader(fd)
+
+    async def _writable(self) -> None:
+        fd, ready = self._channel.fileno(), self._loop.create_future()
+        self._loop.add_writer(fd, _wake, ready)
+        try:
+            await ready
+        finally:
+            self._loop.remove_writer(fd)
+
+
+def _wake(ready: asyncio.Future[None]) -> None:
+    if not ready.done():
+        ready.set_result(None)

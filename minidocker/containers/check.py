@@ -1,0 +1,186 @@
+"""What can be wrong with a spec by itself: found at create, in Docker's words.
+
+Pure.  Limits are checked in ``cgroups/validate.py``, mounts in ``mounts.py``,
+capabilities in ``security.py``, namespaces in ``modes.py``.
+"""
+
+from __future__ import annotations
+
+import re
+import resource
+import signal
+from typing import Final
+
+from minidocker.containers.modes import CONTAINER, HOST, Modes
+from minidocker.containers.spec import ContainerSpec, HealthCheck, LogConfig, RestartPolicy
+from minidocker.errors import InvalidParameter, Refused
+
+_POLICIES: Final = ("no", "always", "unless-stopped", "on-failure")
+_MILLISECOND: Final = 1_000_000  # in nanoseconds
+_UNLIMITED: Final = (1 << 64) - 1  # RLIM_INFINITY as the runtime spec's uint64
+_SIZE: Final = re.compile(r"(\d+(?:\.\d+)?)\s*([kmgtp]?)i?b?", re.IGNORECASE)
+_LOG_DRIVERS: Final = ("json-file", "local", "none")
+DEFAULT_LOG_SIZE: Final = 20 * 1024 * 1024  # rotated by default: a log must not fill the disk
+DEFAULT_LOG_FILES: Final = 5
+
+
+def check_spec(spec: ContainerSpec) -> None:
+    """Raises ``InvalidParameter`` or ``Refused`` for the first thing that is wrong."""
+    if spec.working_dir and not spec.working_dir.startswith("/"):
+        raise InvalidParameter(
+            f"the working directory '{spec.working_dir}' is invalid, "
+            "it needs to be an absolute path"
+        )
+    for entry in spec.environment:
+        if not entry or entry.startswith("="):
+            raise InvalidParameter(f"invalid environment variable: {entry}")
+    if spec.stop_signal:
+        parse_signal(spec.stop_signal)
+    if not -1000 <= spec.oom_score_adj <= 1000:
+        raise InvalidParameter(
+            f"Invalid value {spec.oom_score_adj}, range for oom score adj is [-1000, 1000]"
+        )
+    if spec.shm_size < 0:
+        raise InvalidParameter("SHM size can not be less than 0")
+    if spec.mac_address:
+        raise Refused("--mac-address needs a network, and there is only none and host yet")
+    check_health(spec.health)
+    check_restart(spec.restart, spec.auto_remove)
+    for each in spec.ulimits:
+        rlimit(each.name, each.soft, each.hard)
+    for name in spec.sysctls:
+        check_sysctl(name)
+    log_limits(spec.log)
+
+
+def check_modes(spec: ContainerSpec, modes: Modes) -> None:
+    """Options that contradict the namespaces asked for (moby runconfig/hostconfig_unix.go)."""
+    joined = modes.network.kind == CONTAINER
+    if modes.uts.kind == HOST and spec.hostname:
+        raise InvalidParameter("conflicting options: hostname and the UTS mode")
+    if modes.uts.kind == HOST and spec.domainname:
+        raise InvalidParameter("conflicting options: domainname and the UTS mode")
+    for given, what in (
+        (spec.hostname, "hostname"),
+        (spec.dns, "dns"),
+        (spec.extra_hosts, "custom host-to-IP mapping"),
+    ):
+        if joined and given:
+            raise InvalidParameter(f"conflicting options: {what} and the network mode")
+    for name in spec.sysctls:
+        if name.startswith("net.") and modes.network.kind in (HOST, CONTAINER):
+            raise InvalidParameter(f"sysctl '{name}' not allowed in {modes.network.kind} network")
+
+
+def parse_signal(text: str) -> int:
+    """``SIGTERM``, ``term`` and ``15`` are one.  Raises ``InvalidParameter``."""
+    if text.isdecimal():
+        number = int(text)
+        if 1 <= number <= 64:
+            return number
+    name = text.upper()
+    name = name if name.startswith("SIG") else f"SIG{name}"
+    if match := re.fullmatch(r"SIGRTM(IN|AX)(?:([+-])(\d+))?", name):
+        end, sign, offset = match.groups()
+        base = signal.SIGRTMIN if end == "IN" else signal.SIGRTMAX
+        number = int(base) + (-1 if sign == "-" else 1) * int(offset or 0)
+        if signal.SIGRTMIN <= number <= signal.SIGRTMAX:
+            return number
+    elif name in signal.Signals.__members__:
+        return int(signal.Signals[name])
+    raise InvalidParameter(f"invalid signal: {text}")
+
+
+def check_health(health: HealthCheck | None) -> None:
+    """Raises ``InvalidParameter`` (moby daemon/container.go, ``validateHealthCheck``)."""
+    if health is None:
+        return
+    for field, value in (
+        ("Interval", health.interval),
+        ("Timeout", health.timeout),
+        ("StartPeriod", health.start_period),
+        ("StartInterval", health.start_interval),
+    ):
+        if value and value < _MILLISECOND:
+            raise InvalidParameter(f"{field} in Healthcheck cannot be less than 1ms")
+    if health.retries < 0:
+        raise InvalidParameter("Retries in Healthcheck cannot be negative")
+    if health.test and health.test[0] not in ("NONE", "CMD", "CMD-SHELL"):
+        raise InvalidParameter(f"Unknown healthcheck type '{health.test[0]}' (expected 'CMD')")
+
+
+def check_restart(policy: RestartPolicy, auto_remove: bool) -> None:
+    """Raises ``InvalidParameter`` (moby api/types/container/hostconfig.go)."""
+    name, retries = policy.name or "no", policy.maximum_retries
+    if name not in _POLICIES:
+        raise InvalidParameter(
+            f"invalid restart policy: unknown policy '{name}'; "
+            "use one of 'no', 'always', 'on-failure', or 'unless-stopped'"
+        )
+    if retries and name != "on-failure":
+        raise InvalidParameter(
+            "invalid restart policy: maximum retry count can only be used with 'on-failure'"
+        )
+    if retries < 0:
+        raise InvalidParameter("invalid restart policy: maximum retry count cannot be negative")
+    if auto_remove and name != "no":
+        raise InvalidParameter("can't create 'AutoRemove' container with restart policy")
+
+
+def rlimit(name: str, soft: int, hard: int) -> dict[str, int | str]:
+    """A ``--ulimit`` as the runtime spec has it; -1 is no limit.  Raises ``InvalidParameter``."""
+    kind = f"RLIMIT_{name.upper()}"
+    if not hasattr(resource, kind):
+        raise InvalidParameter(f"invalid ulimit type: {name}")
+    if hard != -1 and (soft == -1 or soft > hard):
+        raise InvalidParameter(
+            f"ulimit soft limit must be less than or equal to hard limit: {soft} > {hard}"
+        )
+    return {"type": kind, "soft": soft & _UNLIMITED, "hard": hard & _UNLIMITED}
+
+
+def check_sysctl(name: str) -> None:
+    """Only settings that a namespace keeps apart.  Raises ``InvalidParameter``.
+
+    runc libcontainer/configs/validate/validator.go, ``sysctl``.
+    """
+    ipc = ("kernel.msg", "kernel.shm", "fs.mqueue.")
+    known = name.startswith(("net.", *ipc)) or name in ("kernel.sem", "kernel.domainname")
+    if not known or ".." in name or "/" in name:
+        raise InvalidParameter(f'sysctl "{name}" is not in a separate kernel namespace')
+
+
+def log_limits(log: LogConfig) -> dict[str, int | str]:
+    """The log as the launch protocol has it: ``driver``, ``max_size`` (bytes; -1: none), ``max_file``.
+
+    Raises ``InvalidParameter`` for a driver or an option that does not exist, and
+    ``Refused`` for the ones that this engine does not have.
+    """
+    driver = log.driver or "json-file"
+    if driver not in _LOG_DRIVERS:
+        raise InvalidParameter(f"logger: no log driver named '{driver}' is registered")
+    size, files = DEFAULT_LOG_SIZE, DEFAULT_LOG_FILES
+    for name, value in log.options.items():
+        if name == "max-size":
+            size = parse_size(value)
+        elif name == "max-file":
+            files = int(value) if value.isdecimal() else 0
+        elif name in ("compress", "mode", "max-buffer-size", "labels", "env", "tag"):
+            if (name, value) not in (("compress", "false"), ("mode", "blocking")):
+                raise Refused(f"log option {name}={value} is not supported")
+        else:
+            raise InvalidParameter(f"unknown log opt '{name}' for {driver} log driver")
+    if files < 1:
+        raise InvalidParameter("max-file cannot be less than 1")
+    return {"driver": driver, "max_size": size, "max_file": files}
+
+
+def parse_size(text: str) -> int:
+    """``10m``, ``1.5GB`` in bytes (powers of 1024), -1 for no limit.  Raises ``InvalidParameter``."""
+    if text == "-1":
+        return -1
+    match = _SIZE.fullmatch(text.strip())
+    if match is None:
+        raise InvalidParameter(f"invalid size: '{text}'")
+    number, unit = match.groups()
+    return int(float(number) * 1024 ** " kmgtp".index(unit.lower() or " "))

@@ -1,0 +1,134 @@
+"""/etc/hosts, /etc/hostname and /etc/resolv.conf of a container.
+
+The engine writes them, and they are bind-mounted over the image's: names and
+addresses are the machine's business, not the image's.
+"""
+
+from __future__ import annotations
+
+import ipaddress
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Final
+
+from minidocker.containers.modes import CONTAINER, HOST, Modes
+from minidocker.containers.spec import ContainerSpec
+from minidocker.errors import InvalidParameter, Refused
+
+LOCAL_NAMES: Final = (
+    ("127.0.0.1", "localhost"),
+    ("::1", "localhost ip6-localhost ip6-loopback"),
+    ("fe00::", "ip6-localnet"),
+    ("ff00::", "ip6-mcastprefix"),
+    ("ff02::1", "ip6-allnodes"),
+    ("ff02::2", "ip6-allrouters"),
+)
+
+
+@dataclass(frozen=True)
+class HostFiles:
+    """The machine's own, as text: what ``--net host`` shows and DNS servers are taken from."""
+
+    hosts: str = ""
+    resolv_conf: str = ""
+
+    @classmethod
+    def read(cls) -> HostFiles:
+        return cls(_text("/etc/hosts"), _text("/etc/resolv.conf"))
+
+
+def write_files(
+    directory: Path, spec: ContainerSpec, modes: Modes, hostname: str, host: HostFiles
+) -> None:
+    """Write the three into ``directory``."""
+    texts = {
+        "hostname": hostname + "\n",
+        "hosts": hosts_text(spec.extra_hosts, modes, host.hosts),
+        "resolv.conf": resolv_conf_text(spec, modes, host.resolv_conf),
+    }
+    for name, text in texts.items():
+        (directory / name).write_text(text)
+
+
+def share_files(directory: Path, other: Path) -> None:
+    """``--net container:X``: hard links to X's files, so that both always see the same."""
+    for name in ("hostname", "hosts", "resolv.conf"):
+        (directory / name).unlink(missing_ok=True)
+        (directory / name).hardlink_to(other / name)
+
+
+def hosts_text(extra: Iterable[str], modes: Modes, hosts_of_host: str) -> str:
+    """hosts(5).  ``extra``: ``NAME:ADDRESS`` of ``--add-host``."""
+    own = "".join(f"{address}\t{names}\n" for address, names in LOCAL_NAMES)
+    text = hosts_of_host if modes.network.kind == HOST and hosts_of_host else own
+    if text and not text.endswith("\n"):
+        text += "\n"
+    return text + "".join("{}\t{}\n".format(*parse_extra_host(each)) for each in extra)
+
+
+def parse_extra_host(text: str) -> tuple[str, str]:
+    """``name:address`` as (address, name).  Raises ``InvalidParameter``, ``Refused``."""
+    separator = "=" if "=" in text else ":"
+    name, found, address = text.partition(separator)
+    if not found or not name:
+        raise InvalidParameter(f'bad format for add-host: "{text}"')
+    if address == "host-gateway":
+        raise Refused("--add-host with host-gateway needs a bridge network; there is none yet")
+    try:
+        ipaddress.ip_address(address.strip("[]"))
+    except ValueError as error:
+        raise InvalidParameter(f'invalid IP address in add-host: "{address}"') from error
+    return address.strip("[]"), name
+
+
+def resolv_conf_text(spec: ContainerSpec, modes: Modes, of_host: str) -> str:
+    """resolv.conf(5): the host's, with what ``--dns``, ``--dns-search`` and ``--dns-option`` say.
+
+    A name server on the host's own loopback is out of reach from another network
+    namespace, and is left out.
+    """
+    if modes.network.kind == HOST and not (spec.dns or spec.dns_search or spec.dns_options):
+        return of_host
+    reachable = modes.network.kind == HOST
+    servers = spec.dns or tuple(
+        server for server in _values(of_host, "nameserver") if reachable or not _is_loopback(server)
+    )
+    search = spec.dns_search or _values(of_host, "search")
+    options = spec.dns_options or _values(of_host, "options")
+    lines = [f"nameserver {server}" for server in servers]
+    if search and tuple(search) != (".",):  # "--dns-search ." means none
+        lines.append("search " + " ".join(search))
+    if options:
+        lines.append("options " + " ".join(options))
+    return "".join(f"{line}\n" for line in lines)
+
+
+def hostname_of(spec: ContainerSpec, modes: Modes, short_id: str, of_host: str) -> str:
+    """Its own wish; the host's with the host's network; else the short ID."""
+    if modes.uts.kind == HOST or (modes.network.kind == HOST and not spec.hostname):
+        return of_host
+    return spec.hostname or short_id
+
+
+def shares_network(modes: Modes) -> bool:
+    return modes.network.kind == CONTAINER
+
+
+def _values(text: str, keyword: str) -> Sequence[str]:
+    words = [line.split() for line in text.splitlines()]
+    return [word for each in words if each and each[0] == keyword for word in each[1:]]
+
+
+def _is_loopback(address: str) -> bool:
+    try:
+        return ipaddress.ip_address(address).is_loopback
+    except ValueError:
+        return False
+
+
+def _text(path: str) -> str:
+    try:
+        return Path(path).read_text(errors="replace")
+    except OSError:
+        return ""

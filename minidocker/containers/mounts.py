@@ -1,0 +1,184 @@
+"""The file systems a container sees, as the runtime spec's ``mounts``.
+
+Docker's defaults, then what the user asks for on top; a mount of the user's at
+the same place replaces the default one, and parents come before what is in
+them (moby daemon/oci_linux.go, ``withMounts``).
+"""
+
+from __future__ import annotations
+
+import os
+import posixpath
+from collections.abc import Iterable, Sequence
+from pathlib import Path
+from typing import Any, Final
+
+from minidocker.containers.modes import HOST, NONE, Modes
+from minidocker.containers.spec import Mount
+from minidocker.errors import InvalidParameter, Refused, SystemFailure
+
+OciMount = dict[str, Any]
+
+_PROPAGATIONS: Final = {
+    *("private", "rprivate", "slave", "rslave", "shared", "rshared"),
+    *("unbindable", "runbindable"),
+}
+# Options of -v that mean something on Docker Desktop or with SELinux only, or are the default.
+_WITHOUT_EFFECT: Final = {"z", "Z", "nocopy", "consistent", "cached", "delegated", "rbind", ""}
+_TMPFS_DEFAULTS: Final = ("noexec", "nosuid", "nodev", "rprivate")
+_OPPOSITES: Final = {"exec": "noexec", "suid": "nosuid", "dev": "nodev", "rw": "ro"}
+
+
+def default_mounts(modes: Modes, shm_size: int, privileged: bool) -> list[OciMount]:
+    """/proc, /dev, /sys and what is in them (moby oci/defaults.go)."""
+    access = "rw" if privileged else "ro"
+    safe = ["nosuid", "noexec", "nodev"]
+    pts = ["nosuid", "noexec", "newinstance", "ptmxmode=0666", "mode=0620", "gid=5"]
+    mounts = [
+        _mount("/proc", "proc", "proc", safe),
+        _mount("/dev", "tmpfs", "tmpfs", ["nosuid", "strictatime", "mode=755", "size=65536k"]),
+        _mount("/dev/pts", "devpts", "devpts", pts),
+        _mount("/sys", "sysfs", "sysfs", [*safe, access]),
+        _mount("/sys/fs/cgroup", "cgroup", "cgroup", [access, *safe]),
+    ]
+    if modes.ipc.kind == HOST:
+        shared = ("/dev/mqueue", "/dev/shm")
+        return mounts + [
+            _mount(path, "bind", path, ["rbind", "rprivate"])
+            for path in shared
+            if os.path.isdir(path)
+        ]
+    mounts.append(_mount("/dev/mqueue", "mqueue", "mqueue", safe))
+    if modes.ipc.kind != NONE:
+        mounts.append(_mount("/dev/shm", "tmpfs", "shm", [*safe, "mode=1777", f"size={shm_size}"]))
+    return mounts
+
+
+def file_mounts(directory: Path) -> list[OciMount]:
+    """/etc/resolv.conf, hostname and hosts, which the engine keeps for each container."""
+    names = ("resolv.conf", "hostname", "hosts")
+    return [
+        _mount(f"/etc/{name}", "bind", str(directory / name), ["rbind", "rprivate"])
+        for name in names
+    ]
+
+
+def all_mounts(
+    defaults: Sequence[OciMount],
+    files: Sequence[OciMount],
+    asked: Iterable[Mount],
+    read_only_root: bool,
+) -> list[OciMount]:
+    """The whole list in the order in which it is to be mounted."""
+    own = [user_mount(each) for each in asked]
+    places = {mount["destination"] for mount in own}
+    kept = [mount for mount in defaults if not _replaced(mount["destination"], places)]
+    if read_only_root:
+        kept = [_read_only(mount) for mount in kept]
+        files = [_read_only(mount) for mount in files]
+    extra = [mount for mount in files if mount["destination"] not in places] + own
+    extra.sort(key=lambda mount: _depth(mount["destination"]))
+    return kept + extra
+
+
+def user_mount(mount: Mount) -> OciMount:
+    """One ``-v``, ``--mount`` or ``--tmpfs`` of the user's."""
+    target = posixpath.normpath(mount.target)
+    if mount.kind == "tmpfs":
+        return _mount(target, "tmpfs", "tmpfs", tmpfs_options(mount.options))
+    options = [option for option in mount.options if option not in _WITHOUT_EFFECT]
+    recursive = "bind" if "bind" in options else "rbind"
+    propagation = next((each for each in options if each in _PROPAGATIONS), "rprivate")
+    access = ["ro"] if "ro" in options else []
+    return _mount(target, "bind", mount.source, [recursive, *access, propagation])
+
+
+def tmpfs_options(options: Sequence[str]) -> list[str]:
+    """Docker's defaults (noexec, nosuid, nodev), each of which an option may undo."""
+    undone = {_OPPOSITES[option] for option in options if option in _OPPOSITES}
+    if _PROPAGATIONS & set(options):
+        undone.add("rprivate")
+    kept = [default for default in _TMPFS_DEFAULTS if default not in (*undone, *options)]
+    return kept + [option for option in options if option]
+
+
+def check_mounts(mounts: Iterable[Mount]) -> None:
+    """Refuse what cannot be mounted, in Docker's words.  Raises ``InvalidParameter``.
+
+    A missing source is an error with ``--mount``; ``-v`` will make a directory there.
+    """
+    seen: set[str] = set()
+    for mount in mounts:
+        config = f'invalid mount config for type "{mount.kind}"'
+        if mount.kind not in ("bind", "tmpfs"):
+            raise Refused(f'mount type "{mount.kind}" is not supported yet: use bind or tmpfs')
+        if not mount.target.startswith("/"):
+            raise InvalidParameter(
+                f"{config}: invalid mount path: '{mount.target}' mount path must be absolute"
+            )
+        target = posixpath.normpath(mount.target)
+        if target == "/":
+            raise InvalidParameter(f"{config}: invalid specification: destination can't be '/'")
+        if target in seen:
+            raise InvalidParameter(f"Duplicate mount point: {target}")
+        seen.add(target)
+        if mount.kind == "bind":
+            _check_bind(mount, config)
+
+
+def _check_bind(mount: Mount, config: str) -> None:
+    if not mount.source.startswith("/"):
+        raise InvalidParameter(
+            f"{config}: invalid mount path: '{mount.source}' mount path must be absolute"
+        )
+    for option in mount.options:
+        if option not in (_WITHOUT_EFFECT | _PROPAGATIONS | {"ro", "rw", "bind"}):
+            raise InvalidParameter(f'{config}: invalid mode: "{option}"')
+    if not mount.create_source and not os.path.exists(mount.source):
+        raise InvalidParameter(f"{config}: bind source path does not exist: {mount.source}")
+
+
+def make_sources(mounts: Iterable[Mount]) -> None:
+    """The directories that ``-v`` makes when its source is missing."""
+    for mount in mounts:
+        if mount.kind == "bind" and mount.create_source and not os.path.exists(mount.source):
+            try:
+                os.makedirs(mount.source, exist_ok=True)
+            except OSError as error:
+                raise SystemFailure(
+                    f"error while creating mount source path '{mount.source}': "
+                    f"mkdir {error.filename}: {error.strerror}"
+                ) from error
+
+
+def root_propagation(mounts: Iterable[OciMount]) -> str:
+    """The propagation the root needs, so that shared and slave binds keep their peers."""
+    options = {option for mount in mounts for option in mount["options"]}
+    if options & {"shared", "rshared"}:
+        return "shared"
+    return "rslave" if options & {"slave", "rslave"} else "rprivate"
+
+
+def _mount(destination: str, kind: str, source: str, options: Sequence[str]) -> OciMount:
+    return {
+        "destination": destination,
+        "type": kind,
+        "source": source,
+        "options": list(options),
+    }
+
+
+def _replaced(destination: str, places: set[str]) -> bool:
+    # A user's own /dev takes the nodes' place too; nothing is mounted over it.
+    return destination in places or ("/dev" in places and destination.startswith("/dev/"))
+
+
+def _read_only(mount: OciMount) -> OciMount:
+    if mount["destination"] in ("/proc", "/dev", "/dev/pts", "/dev/shm", "/dev/mqueue"):
+        return mount
+    options = [option for option in mount["options"] if option not in ("ro", "rw")]
+    return {**mount, "options": [*options, "ro"]}
+
+
+def _depth(destination: str) -> int:
+    return posixpath.normpath(destination).count("/")
