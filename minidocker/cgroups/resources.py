@@ -7,7 +7,7 @@ they turn into are in ``v1.py`` and ``v2.py``.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, fields, replace
 from typing import Any
 
 
@@ -40,6 +40,7 @@ class Resources:
     kernel_memory: int | None = None
     oom_kill_disable: bool = False  # v1 only
     cpu_shares: int | None = None  # 2..262144, 1024 is one share
+    nano_cpus: int | None = None  # ``--cpus`` in billionths; instead of quota and period
     cpu_quota: int | None = None  # microseconds a period; -1 is none
     cpu_period: int | None = None  # microseconds
     cpu_realtime_period: int | None = None
@@ -54,6 +55,19 @@ class Resources:
     read_iops: tuple[DeviceThrottle, ...] = ()
     write_iops: tuple[DeviceThrottle, ...] = ()
     devices: tuple[DeviceRule, ...] | None = None  # None leaves devices alone
+
+    def updated(self, change: Resources) -> Resources:
+        """These resources with everything that ``change`` asks for put in place of its own.
+
+        What ``change`` leaves at its default stays as it is: an update can set
+        a limit, also to unlimited, and cannot forget that there was one.
+        """
+        asked = {
+            field.name: getattr(change, field.name)
+            for field in fields(self)
+            if getattr(change, field.name) != field.default
+        }
+        return replace(self, **asked)
 
     @classmethod
     def from_record(cls, record: dict[str, Any]) -> Resources:
