@@ -1,6 +1,8 @@
 # What a container sees and what it may do, a line each: key<TAB>value.
 # Run by a POSIX shell with busybox's tools, as the container's only program.
+# With the argument "look", nothing is tried: for containers in the host's namespaces.
 
+mode=$1
 say() { printf '%s\t%s\n' "$1" "$2"; }
 
 # try KEY COMMAND...: "ok", or the last line that the command said, without its name.
@@ -14,27 +16,25 @@ try() {
 write() { try "$1" sh -c "echo '$2' > '$3'"; }
 
 # --- who we are
-grep -E '^(Uid|Gid|Groups|Umask|Cap...|NoNewPrivs|Seccomp|SigBlk|SigIgn|SigPnd|Cpus_allowed_list|NSpid|Threads|CoreDumping|THP_enabled)' \
+grep -E '^(Uid|Gid|Groups|Umask|Cap...|NoNewPrivs|Seccomp|SigBlk|SigIgn|SigPnd|Cpus_allowed_list|Threads|CoreDumping|THP_enabled)' \
     /proc/self/status | while read -r name value; do say "status.${name%:}" "$value"; done
-for pid in 1 self; do
-    say "process.$pid.oom_score_adj" "$(cat /proc/$pid/oom_score_adj)"
-    say "process.$pid.cgroup" "$(cut -d: -f2- /proc/$pid/cgroup | sort | tr '\n' ' ')"
+say process.cgroup "$(cut -d: -f2- /proc/$$/cgroup | sort | tr '\n' ' ')"
+say process.first "$(tr '\0' ' ' </proc/1/cmdline | head -c 6)"
+for file in comm oom_score_adj personality timerslack_ns; do
+    say "process.$file" "$(cat /proc/$$/$file 2>&1)"
 done
-say process.1.comm "$(cat /proc/1/comm)"
-say process.1.cmdline "$(tr '\0' ' ' </proc/1/cmdline | head -c 6)"
-say process.1.parent_group_session_tty "$(sed 's/.*) //' /proc/1/stat | cut -d' ' -f2-5)"
-say process.1.nice "$(sed 's/.*) //' /proc/1/stat | cut -d' ' -f17)"
-say process.1.personality "$(cat /proc/1/personality)"
-say process.1.timerslack "$(cat /proc/1/timerslack_ns 2>&1)"
-say process.1.cwd "$(readlink /proc/1/cwd)"
-say process.1.root "$(readlink /proc/1/root)"
-say process.1.exe "$(readlink /proc/1/exe)"
-say process.1.fds "$(ls /proc/1/fd | tr '\n' ' ')"
+say process.parent_group_session "$(sed 's/.*) //' /proc/$$/stat | cut -d' ' -f2-4 | sed 's/[0-9][0-9][0-9]*/N/g')"
+say process.nice "$(sed 's/.*) //' /proc/$$/stat | cut -d' ' -f17)"
+say process.cwd "$(readlink /proc/$$/cwd)"
+say process.root "$(readlink /proc/$$/root)"
+say process.exe "$(readlink /proc/$$/exe)"
+set -- $(ls /proc/$$/fd)
+say process.fds "$*"
 for fd in 0 1 2; do
-    say "process.1.fd.$fd" "$(readlink /proc/1/fd/$fd | sed 's/[0-9][0-9]*/N/g')"
+    say "process.fd.$fd" "$(readlink /proc/$$/fd/$fd | sed 's/[0-9][0-9]*/N/g')"
 done
-say process.1.environment "$(tr '\0' '\n' </proc/1/environ | sort | tr '\n' ' ')"
-say process.1.nothing_inherited "$(tr '\0' '\n' </proc/1/environ | grep -c '^_')"
+say process.environment "$(tr '\0' '\n' </proc/$$/environ | sort | tr '\n' ' ')"
+say process.nothing_inherited "$(tr '\0' '\n' </proc/$$/environ | grep -c '^_')"
 say id "$(id)"
 say pwd "$(pwd)"
 say tty "$(tty)"
@@ -85,6 +85,7 @@ say interface.lo.addresses "$(ip -o addr show lo | sed 's/.*inet/inet/;s/ *scope
 say routes "$(sed 1d /proc/net/route | wc -l)"
 
 # --- what we may do
+[ "$mode" = look ] && exit 0
 try mount_tmpfs mount -t tmpfs none /tmp
 try mount_proc mount -t proc proc /tmp
 try remount_root mount -o remount,rw /

@@ -65,8 +65,13 @@ class Dockerd:
             self.docker.remove_all_containers()
             self.process.send_signal(signal.SIGTERM)  # it ends its containerd too
             self.process.wait(60)
+        # Its bind mounts of network namespaces outlive it.
+        for line in Path("/proc/self/mountinfo").read_text().splitlines():
+            if (point := line.split()[4]).startswith(f"{self.root}/"):
+                subprocess.run(["umount", "--lazy", point], check=False)
         remove_cgroup(self.cgroup)
-        shutil.rmtree(self.root / "data", ignore_errors=True)
+        for folder in ("data", "exec"):
+            shutil.rmtree(self.root / folder, ignore_errors=True)
 
 
 def wait_until_it_answers(
