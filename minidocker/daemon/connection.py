@@ -18,7 +18,6 @@ import socket
 import time
 from collections.abc import AsyncGenerator, Awaitable, Callable, Coroutine, Iterable
 from contextlib import aclosing
-from email.utils import formatdate
 from http import HTTPStatus
 from typing import Protocol
 from urllib.parse import unquote
@@ -26,7 +25,6 @@ from urllib.parse import unquote
 import h11
 
 from minidocker.daemon.exchange import (
-    JSON,
     Hijacked,
     Job,
     RawConnection,
@@ -35,10 +33,13 @@ from minidocker.daemon.exchange import (
     Stream,
     error_response,
 )
+from minidocker.wire.http import JSON
 
 MAX_HEAD = 1024 * 1024  # bytes of request line and headers, as Go's net/http
 HEAD_TIMEOUT = 300.0  # seconds from a head's first byte to its last, as dockerd
 READ_SIZE = 65536
+_DAYS = ("Mon", "Tue", "Wed", "Thu", "Fri", "Sat", "Sun")
+_MONTHS = tuple("Jan Feb Mar Apr May Jun Jul Aug Sep Oct Nov Dec".split())
 LINGER = 0.5  # seconds
 DRAIN_LIMIT = 256 * 1024  # of a body nobody wanted; a longer one ends the connection
 
@@ -269,8 +270,7 @@ class Connection:
 
     def _headers(self, content_type: str, more: Iterable[tuple[str, str]]) -> list[tuple[str, str]]:
         kind = [("Content-Type", content_type)] if content_type else []
-        date = ("Date", formatdate(time.time(), usegmt=True))
-        return [*self._application.headers, *kind, *more, date]
+        return [*self._application.headers, *kind, *more, ("Date", http_date(time.time()))]
 
     async def _send_response(self, answer: Response, head_only: bool) -> None:
         headers = self._headers(answer.content_type, answer.headers)
@@ -296,9 +296,10 @@ class Connection:
                         await self._send(self._http.send(h11.Data(data=chunk)))
             await self._send(self._http.send(h11.EndOfMessage()))
         finally:
-            close: Callable[[], Awaitable[None]] | None = getattr(answer.chunks, "aclose", None)
-            if close is not None:
-                await close()
+            answer.close()
+            end: Callable[[], Awaitable[None]] | None = getattr(answer.chunks, "aclose", None)
+            if end is not None:
+                await end()
 
     async def _hijack(self, content_type: str) -> RawConnection:
         """Answer with the literal head that dockerd writes, and let go of the socket."""
@@ -327,6 +328,13 @@ class Connection:
             await self._linger()
         except (Gone, h11.LocalProtocolError):
             pass
+
+
+def http_date(seconds: float) -> str:
+    """A Unix time as RFC 9110 writes it; ``email.utils`` would cost a megabyte for this."""
+    moment = time.gmtime(seconds)
+    day, month = _DAYS[moment.tm_wday], _MONTHS[moment.tm_mon - 1]
+    return time.strftime(f"{day}, %d {month} %Y %H:%M:%S GMT", moment)
 
 
 def _head(status: int, headers: list[tuple[str, str]]) -> h11.Response:

@@ -16,11 +16,9 @@ from typing import Any, Final
 from urllib.parse import parse_qs
 
 from minidocker.errors import InvalidParameter
+from minidocker.wire.http import JSON, MULTIPLEXED_STREAM, RAW_STREAM
 
-JSON: Final = "application/json"  # exactly: with a charset the CLI shows raw JSON
 TEXT: Final = "text/plain; charset=utf-8"
-RAW_STREAM: Final = "application/vnd.docker.raw-stream"
-MULTIPLEXED_STREAM: Final = "application/vnd.docker.multiplexed-stream"
 
 MAX_JSON = 4 * 1024 * 1024
 """Bytes of a JSON body; a seccomp profile in a create is the largest one met."""
@@ -40,14 +38,17 @@ class Response:
 class Stream:
     """An answer whose body comes later, in chunks.
 
-    The head is flushed before the first chunk is asked for.  ``chunks`` is
-    closed (its ``finally`` runs) however the conversation ends.
+    The head is flushed before the first chunk is asked for.  However the
+    conversation ends, ``close`` is called and ``chunks`` is closed.  (A generator
+    that was never asked for its first value has no ``finally`` to run yet; what was
+    registered before the head was sent goes away by ``close``.)
     """
 
     chunks: AsyncIterator[bytes]
     content_type: str = JSON
     status: int = 200
     headers: tuple[tuple[str, str], ...] = ()
+    close: Callable[[], None] = lambda: None
 
 
 class Hijacked:

@@ -15,15 +15,13 @@ import os
 import socket
 import stat
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
 from pathlib import Path
-from urllib.parse import urlsplit
 
 from minidocker.daemon.connection import Application, Connection
 from minidocker.errors import InvalidParameter, SystemFailure
+from minidocker.wire.http import Address, TcpAddress, UnixAddress, parse_address
 
 BACKLOG = 512
-DEFAULT_PORT = 2375
 SOCKET_GROUP = "docker"
 # Out of descriptors or memory: let connections end, and try again after so long.
 ACCEPT_PAUSE = 0.1
@@ -31,52 +29,18 @@ ACCEPT_PAUSE = 0.1
 log = logging.getLogger(__name__)
 
 
-@dataclass(frozen=True)
-class UnixAddress:
-    path: Path
+def check_address(text: str) -> Address:
+    """``-H``: ``unix:///PATH`` or ``tcp://HOST[:PORT]`` on loopback.
 
-    def __str__(self) -> str:
-        return f"unix://{self.path}"
-
-
-@dataclass(frozen=True)
-class TcpAddress:
-    host: str
-    port: int
-
-    def __str__(self) -> str:
-        host = f"[{self.host}]" if ":" in self.host else self.host
-        return f"tcp://{host}:{self.port}"
-
-
-Address = UnixAddress | TcpAddress
-
-
-def parse_address(text: str) -> Address:
-    """``unix:///PATH``, ``tcp://HOST[:PORT]`` or a plain absolute path, as dockerd's -H.
-
-    Raises ``InvalidParameter``; also for a TCP address that is not on loopback.
+    Raises ``InvalidParameter`` for another TCP address, and as ``parse_address`` does.
     """
-    if text.startswith("/"):
-        return UnixAddress(Path(text))
-    if text.startswith("unix://"):
-        path = text.removeprefix("unix://")
-        if not path.startswith("/"):
-            raise InvalidParameter(f"-H {text}: the path of a UNIX socket must be absolute")
-        return UnixAddress(Path(path))
-    if not text.startswith("tcp://"):
-        raise InvalidParameter(f"-H {text}: use unix:///PATH or tcp://127.0.0.1:PORT")
-    try:
-        parts = urlsplit(text)
-        host, port = parts.hostname or "127.0.0.1", parts.port
-    except ValueError as error:
-        raise InvalidParameter(f"-H {text}: {error}") from None
-    if not _is_loopback(host):
+    address = parse_address(text)
+    if isinstance(address, TcpAddress) and not _is_loopback(address.host):
         raise InvalidParameter(
             f"-H {text}: only loopback addresses, because whoever reaches this port is root here"
             " and there is no TLS; use ssh to reach the daemon from elsewhere"
         )
-    return TcpAddress(host, DEFAULT_PORT if port is None else port)
+    return address
 
 
 def _is_loopback(host: str) -> bool:
@@ -92,7 +56,7 @@ def listen(address: Address) -> socket.socket:
     """A bound, listening, non-blocking socket.  Raises ``SystemFailure`` with the reason."""
     try:
         if isinstance(address, UnixAddress):
-            return _listen_unix(address.path)
+            return _listen_unix(Path(address.path))
         return _listen_tcp(address)
     except OSError as error:
         if error.errno == errno.EADDRINUSE:
@@ -199,4 +163,4 @@ def remove_socket_files(addresses: Iterable[Address]) -> None:
     """Take away the names of the UNIX sockets, at the end."""
     for address in addresses:
         if isinstance(address, UnixAddress):
-            address.path.unlink(missing_ok=True)
+            Path(address.path).unlink(missing_ok=True)

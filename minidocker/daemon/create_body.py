@@ -1,0 +1,135 @@
+"""The body of a create, and the ``ContainerSpec`` it asks for.
+
+Every field of the API is honoured or refused by its name; none is passed over
+in silence.  An unknown key that asks for something is refused too: a typing
+error in "ReadonlyRootfs" must not make a writable root.  Pure: what has to be asked
+of the machine (the number of a block device) is handed in.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from typing import Any, Final
+
+from minidocker.cgroups.resources import DeviceThrottle, Resources
+from minidocker.containers.spec import ContainerSpec
+from minidocker.daemon.create_fields import CONFIG, HOST, REFUSED, RESOURCES, THROTTLES
+from minidocker.daemon.fields import (
+    a_list,
+    an_object,
+    flag,
+    lower_keys,
+    number,
+    read_fields,
+    text,
+    wrong,
+)
+from minidocker.daemon.mount_fields import read_mounts
+from minidocker.errors import InvalidParameter, Refused
+
+RUNTIME: Final = "minidocker"
+NETWORKS: Final = ("none", "host")
+DeviceNumber = Callable[[str], tuple[int, int]]
+"""The (major, minor) of a block device by its path; raises ``InvalidParameter``."""
+
+# Read in this file, or said twice by older clients; known, then.
+_OTHER_CONFIG: Final = {"volumes", "networkdisabled", "hostconfig", "networkingconfig", "runtime"}
+_OTHER_HOST: Final = {
+    *("binds", "mounts", "tmpfs", "volumedriver", "networkmode", "runtime", "isolation"),
+    "containeridfile",  # where the client wrote the ID: its own business
+    *(name.lower() for name, _, _ in THROTTLES),
+}
+_KNOWN_CONFIG: Final = _OTHER_CONFIG | {field.name.lower() for field in CONFIG}
+_KNOWN_HOST: Final = _OTHER_HOST | {field.name.lower() for field in (*HOST, *RESOURCES)}
+_NO_NETWORK: Final = "this engine has the networks none and host only, so far"
+
+
+def read_create(body: Any, device_number: DeviceNumber, platform: str = "") -> ContainerSpec:
+    """The spec for a create's JSON ``body`` (Engine API, ContainerCreate).
+
+    Raises ``InvalidParameter`` for a field of the wrong type or an unknown one,
+    ``Refused`` for one that this engine does not honour.
+    """
+    config = lower_keys(body, "the body of a create")
+    host = lower_keys(config.get("hostconfig") or {}, "HostConfig")
+    _refuse_unknown(config, _KNOWN_CONFIG, "")
+    _refuse_unknown(host, _KNOWN_HOST, "HostConfig.")
+    disabled = flag(config.get("networkdisabled") or False, "NetworkDisabled")
+    mode = network_mode("none" if disabled else host.get("networkmode") or "")
+    values = read_fields(config, CONFIG) | read_fields(host, HOST, "HostConfig.")
+    check_endpoints(config.get("networkingconfig"), mode)
+    check_isolation(host.get("isolation") or "")
+    return ContainerSpec(
+        **values,
+        mounts=read_mounts(host, config.get("volumes")),
+        network_mode=mode,
+        resources=read_resources(host, device_number),
+        runtime=runtime(host.get("runtime") or config.get("runtime") or ""),
+        platform=platform,
+    )
+
+
+def _refuse_unknown(given: Mapping[str, Any], known: set[str], prefix: str) -> None:
+    refused = {name.lower(): (name, why) for name, why in REFUSED.items()} if prefix else {}
+    for key, value in given.items():
+        if key in known or not value:
+            continue
+        if key in refused:
+            name, why = refused[key]
+            raise Refused(f"{prefix}{name} is not supported: {why}")
+        raise InvalidParameter(f"{prefix}{key}: there is no such field in API 1.50")
+
+
+def network_mode(mode: Any) -> str:
+    """``none`` (which is also the default), ``host`` or ``container:X``; else ``Refused``."""
+    mode = text(mode, "HostConfig.NetworkMode")
+    if mode in ("", "default"):
+        return "none"
+    if mode in NETWORKS or mode.startswith("container:"):
+        return mode
+    raise Refused(f"--net {mode} is not supported: {_NO_NETWORK}")
+
+
+def check_endpoints(networking: Any, mode: str) -> None:
+    """Settings of a network connection: there is nothing to set on none and host."""
+    given = lower_keys(networking or {}, "NetworkingConfig")
+    endpoints = an_object(given.get("endpointsconfig") or {}, "NetworkingConfig.EndpointsConfig")
+    for network, settings in endpoints.items():
+        if network_mode(network) != mode:
+            raise Refused(f"a connection to the network {network} beside --net {mode}: {_NO_NETWORK}")
+        for name, value in an_object(settings or {}, f"EndpointsConfig.{network}").items():
+            if value:
+                raise Refused(
+                    f"EndpointsConfig.{network}.{name} is not supported: {_NO_NETWORK}"
+                )
+
+
+def check_isolation(isolation: Any) -> None:
+    if text(isolation, "HostConfig.Isolation").lower() not in ("", "default"):
+        raise InvalidParameter(f"invalid isolation ({isolation}): Linux has the default one only")
+
+
+def runtime(name: Any) -> str:
+    """There is one runtime.  Raises ``InvalidParameter``."""
+    if text(name, "HostConfig.Runtime") not in ("", RUNTIME):
+        raise InvalidParameter(f"unknown or invalid runtime name: {name}")
+    return RUNTIME
+
+
+def read_resources(host: Mapping[str, Any], device_number: DeviceNumber) -> Resources:
+    """The limits in a HostConfig whose keys are in lower case."""
+    values = read_fields(host, RESOURCES, "HostConfig.")
+    for name, attribute, key in THROTTLES:
+        limits = a_list(host.get(name.lower()) or [], f"HostConfig.{name}")
+        values[attribute] = tuple(_throttle(each, name, key, device_number) for each in limits)
+    return Resources(**values)
+
+
+def _throttle(value: Any, name: str, key: str, device_number: DeviceNumber) -> DeviceThrottle:
+    given = lower_keys(value, f"HostConfig.{name}[]")
+    path = text(given.get("path") or "", f"HostConfig.{name}[].Path")
+    rate = number(given.get(key.lower()) or 0, f"HostConfig.{name}[].{key}")
+    if rate < 0:
+        raise wrong(f"HostConfig.{name}[].{key}", rate, "at least 0")
+    major, minor = device_number(path)
+    return DeviceThrottle(major, minor, rate)

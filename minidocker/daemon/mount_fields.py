@@ -1,0 +1,193 @@
+"""``Binds``, ``Mounts``, ``Tmpfs`` and ``Volumes``: four spellings of what is mounted.
+
+All of them become ``Mount`` values; inspect writes them back as ``Binds`` (what
+makes a missing source), ``Mounts`` (what refuses it) and ``Tmpfs``.  Whether a mount is
+possible is for ``containers/mounts.py`` to say.  Pure.
+"""
+
+from __future__ import annotations
+
+import posixpath
+from collections.abc import Mapping, Sequence
+from typing import Any, Final
+
+from minidocker.containers.spec import Mount
+from minidocker.daemon.fields import (
+    a_list,
+    an_object,
+    flag,
+    lower_keys,
+    number,
+    strings,
+    text,
+    words,
+)
+from minidocker.errors import InvalidParameter, Refused
+
+PROPAGATIONS: Final = ("private", "rprivate", "shared", "rshared", "slave", "rslave")
+_NO_VOLUMES: Final = "this engine has no volumes yet; use a bind mount, -v /host/path:/path"
+_CONSISTENCIES: Final = ("", "consistent", "cached", "delegated", "default")
+
+
+def read_mounts(host: Mapping[str, Any], volumes: Any) -> tuple[Mount, ...]:
+    """Every mount that a create asks for, in order.
+
+    ``host``: HostConfig with keys in lower case; ``volumes``: Config.Volumes.  Raises
+    ``InvalidParameter`` for what is malformed, ``Refused`` for volumes.
+    """
+    driver = host.get("volumedriver") or ""
+    if driver not in ("", "local"):
+        raise Refused(f"HostConfig.VolumeDriver {driver} is not supported: {_NO_VOLUMES}")
+    binds = words(host.get("binds") or [], "HostConfig.Binds")
+    mounts = a_list(host.get("mounts") or [], "HostConfig.Mounts")
+    tmpfs = strings(host.get("tmpfs") or {}, "HostConfig.Tmpfs")
+    found = (
+        *(parse_bind(bind) for bind in binds),
+        *(parse_mount(mount) for mount in mounts),
+        *(Mount("tmpfs", "", target, _options(options)) for target, options in tmpfs.items()),
+    )
+    # docker-py names a bind's target here as well; alone it asks for an anonymous volume.
+    targets = {posixpath.normpath(mount.target) for mount in found}
+    for path in an_object(volumes or {}, "Volumes"):
+        if posixpath.normpath(path) not in targets:
+            raise Refused(f"-v {path} asks for a volume, and {_NO_VOLUMES}")
+    return found
+
+
+def parse_bind(bind: str) -> Mount:
+    """``/host:/path[:options]`` (docs: docker run -v)."""
+    source, colon, rest = bind.partition(":")
+    target, _, options = rest.partition(":")
+    if not source or (colon and not target) or ":" in options:
+        raise InvalidParameter(f"invalid volume specification: '{bind}'")
+    if not source.startswith("/"):
+        raise Refused(f"-v {bind} names the volume {source}, and {_NO_VOLUMES}")
+    if not colon:
+        raise Refused(f"-v {bind} asks for a volume, and {_NO_VOLUMES}")
+    return Mount("bind", source, target, _options(options), create_source=True)
+
+
+def parse_mount(value: Any) -> Mount:
+    """One of ``Mounts``, the long form (Engine API, Mount)."""
+    given = lower_keys(value, "HostConfig.Mounts[]")
+    kind = text(given.get("type") or "", "Mount.Type")
+    target = text(given.get("target") or "", "Mount.Target")
+    source = text(given.get("source") or "", "Mount.Source")
+    if not target:
+        raise InvalidParameter(
+            f'invalid mount config for type "{kind}": field Target must not be empty'
+        )
+    if kind not in ("bind", "tmpfs"):
+        raise Refused(f"a mount of type {kind or '(none)'} at {target}: {_NO_VOLUMES}")
+    if given.get("consistency") not in (None, *_CONSISTENCIES):
+        raise InvalidParameter(f"Mount.Consistency {given['consistency']!r} is unknown")
+    for key, owner in (("bindoptions", "bind"), ("tmpfsoptions", "tmpfs")):
+        if given.get(key) and kind != owner:
+            raise InvalidParameter(
+                f'invalid mount config for type "{kind}": {key} go with type "{owner}" only'
+            )
+    for key in ("volumeoptions", "imageoptions", "clusteroptions"):
+        if given.get(key):
+            raise Refused(f"{key} of the mount at {target}: {_NO_VOLUMES}")
+    read_only = flag(given.get("readonly") or False, "Mount.ReadOnly")
+    options = ("ro",) if read_only else ()
+    if kind == "tmpfs":
+        if source:
+            raise InvalidParameter(
+                'invalid mount config for type "tmpfs": field Source must not be specified'
+            )
+        return Mount("tmpfs", "", target, options + _tmpfs_options(given.get("tmpfsoptions")))
+    if not source:
+        raise InvalidParameter('invalid mount config for type "bind": field Source must not be empty')
+    more, create = _bind_options(given.get("bindoptions"), target)
+    return Mount("bind", source, target, options + more, create_source=create)
+
+
+def _bind_options(value: Any, target: str) -> tuple[tuple[str, ...], bool]:
+    given = lower_keys(value or {}, "Mount.BindOptions")
+    propagation = text(given.get("propagation") or "", "BindOptions.Propagation")
+    if propagation and propagation not in PROPAGATIONS:
+        raise InvalidParameter(
+            f'invalid mount config for type "bind": invalid propagation mode: {propagation}'
+        )
+    for key in ("readonlynonrecursive", "readonlyforcerecursive"):
+        if given.get(key):
+            raise Refused(
+                f"BindOptions.{key} of the mount at {target} is not supported: a read-only "
+                "bind covers the mounts below it wherever the kernel can do that"
+            )
+    recursion = ("bind",) if flag(given.get("nonrecursive") or False, "NonRecursive") else ()
+    create = flag(given.get("createmountpoint") or False, "BindOptions.CreateMountpoint")
+    return recursion + ((propagation,) if propagation else ()), create
+
+
+def _tmpfs_options(value: Any) -> tuple[str, ...]:
+    """``Options`` are pairs of a name and perhaps a value: [["uid", "1000"], ["exec"]]."""
+    given = lower_keys(value or {}, "Mount.TmpfsOptions")
+    size = number(given.get("sizebytes") or 0, "TmpfsOptions.SizeBytes")
+    mode = number(given.get("mode") or 0, "TmpfsOptions.Mode")
+    if size < 0:
+        raise InvalidParameter("TmpfsOptions.SizeBytes must not be negative")
+    more = tuple(
+        "=".join(words(pair, "TmpfsOptions.Options[]"))
+        for pair in a_list(given.get("options") or [], "TmpfsOptions.Options")
+    )
+    return (
+        *((f"size={size}",) if size else ()),
+        *((f"mode={mode:o}",) if mode else ()),
+        *more,
+    )
+
+
+def _options(written: str) -> tuple[str, ...]:
+    return tuple(option for option in written.split(",") if option)
+
+
+def write_mounts(mounts: Sequence[Mount]) -> dict[str, Any]:
+    """``Binds``, ``Mounts`` and ``Tmpfs`` of inspect's HostConfig."""
+    binds = [write_bind(each) for each in mounts if each.kind == "bind" and each.create_source]
+    long = [_write_long(each) for each in mounts if each.kind == "bind" and not each.create_source]
+    tmpfs = {each.target: ",".join(each.options) for each in mounts if each.kind == "tmpfs"}
+    written: dict[str, Any] = {"Binds": binds or None}
+    if long:
+        written["Mounts"] = long
+    if tmpfs:
+        written["Tmpfs"] = tmpfs
+    return written
+
+
+def write_bind(mount: Mount) -> str:
+    return ":".join(filter(None, (mount.source, mount.target, ",".join(mount.options))))
+
+
+def _write_long(mount: Mount) -> dict[str, Any]:
+    written: dict[str, Any] = {
+        "Type": mount.kind,
+        "Source": mount.source,
+        "Target": mount.target,
+        "ReadOnly": "ro" in mount.options,
+    }
+    options: dict[str, Any] = {"NonRecursive": True} if "bind" in mount.options else {}
+    options |= {"Propagation": each for each in mount.options if each in PROPAGATIONS}
+    return written | ({"BindOptions": options} if options else {})
+
+
+def mount_points(mounts: Sequence[Mount]) -> list[dict[str, Any]]:
+    """Inspect's ``Mounts`` (Engine API, MountPoint)."""
+    return [
+        {
+            "Type": mount.kind,
+            "Source": mount.source,
+            "Destination": posixpath.normpath(mount.target),
+            "Mode": ",".join(mount.options) if mount.create_source else "",
+            "RW": "ro" not in mount.options,
+            "Propagation": _propagation(mount),
+        }
+        for mount in mounts
+    ]
+
+
+def _propagation(mount: Mount) -> str:
+    if mount.kind == "tmpfs":
+        return ""
+    return next((each for each in mount.options if each in PROPAGATIONS), "rprivate")
