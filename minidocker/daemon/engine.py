@@ -1,0 +1,46 @@
+"""What the handlers work with: the services of one daemon, put together in ``main.py``."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from minidocker.containers.container import Container
+from minidocker.containers.events import EventBus
+from minidocker.containers.service import Containers
+from minidocker.daemon.container_shapes import network_id
+from minidocker.images.endpoints import RegistryConfig
+from minidocker.images.store import ImageStore
+from minidocker.layers.store import LayerStore
+
+
+@dataclass(frozen=True)
+class Facts:
+    """What ``docker info`` says about the daemon itself.
+
+    ``id``: of this data root, for ever.  ``cgroup_version``: "1" or "2".
+    ``started_ns``: Unix time.
+    """
+
+    id: str
+    data_root: Path
+    exec_root: Path
+    cgroup_version: str
+    debug: bool = False
+    started_ns: int = 0
+
+
+@dataclass(frozen=True)
+class Engine:
+    containers: Containers
+    images: ImageStore
+    layers: LayerStore
+    events: EventBus
+    facts: Facts
+    registry: RegistryConfig = field(default_factory=RegistryConfig)
+    supports: frozenset[str] = frozenset()  # fields of ``Resources`` that this kernel can keep
+
+    def network_of(self, container: Container) -> str:
+        """The ID of the network it is in; "" when it is in another container's."""
+        mode = container.spec.network_mode
+        return "" if mode.startswith("container:") else network_id(self.facts.id, mode)

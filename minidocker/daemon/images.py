@@ -1,0 +1,121 @@
+"""Images: list, inspect, history, tag, remove.
+
+Engine API: ImageList, ImageInspect, ImageHistory, ImageTag, ImageDelete.
+"""
+
+from __future__ import annotations
+
+import fnmatch
+import re
+import time
+from collections import Counter
+from typing import Final
+
+from minidocker.daemon import image_shapes
+from minidocker.daemon.engine import Engine
+from minidocker.daemon.exchange import Answer, Request, Response, json_response
+from minidocker.daemon.filters import Filters, labels_match, one_flag, parse_filters, parse_time
+from minidocker.daemon.times import SECOND
+from minidocker.errors import InvalidParameter, Refused
+from minidocker.images.store import Image
+from minidocker.oci.chain import chain_ids
+from minidocker.oci.reference import parse_reference
+
+ALLOWED: Final = ("before", "dangling", "label", "reference", "since", "until")
+
+
+async def listing(engine: Engine, request: Request) -> Answer:
+    """Without its digests, manifests: this engine keeps one platform of an image."""
+    filters = parse_filters(request.text("filters"), ALLOWED)
+    uses = Counter(each.image_id for each in engine.containers.list())
+    chosen = choose(engine, engine.images.list(), filters, time.time_ns())
+    shown = [
+        image_shapes.summary(
+            each,
+            uses[each.id] if request.flag("shared-size") else -1,
+            request.version,
+            shared_size(engine, each) if request.flag("shared-size") else -1,
+        )
+        for each in sorted(chosen, key=image_shapes.created_ns, reverse=True)
+    ]
+    return json_response(shown)
+
+
+def shared_size(engine: Engine, image: Image) -> int:
+    """The bytes of its layers that another image has as well."""
+    users = Counter(
+        chain for each in engine.images.list() for chain in set(chain_ids(each.config.diff_ids))
+    )
+    return sum(
+        engine.layers.size(chain) for chain in chain_ids(image.config.diff_ids) if users[chain] > 1
+    )
+
+
+def choose(engine: Engine, images: list[Image], filters: Filters, now_ns: int) -> list[Image]:
+    """Those that pass; raises ``NotFound`` for a ``before`` or ``since`` that is not there."""
+    before = [image_shapes.created_ns(engine.images.resolve(r)) for r in filters.get("before", ())]
+    since = [image_shapes.created_ns(engine.images.resolve(r)) for r in filters.get("since", ())]
+    before += [parse_time(text, now_ns) for text in filters.get("until", ())]
+    dangling = one_flag(filters, "dangling", False) if "dangling" in filters else None
+    return [
+        each
+        for each in images
+        if all(image_shapes.created_ns(each) < moment for moment in before)
+        and all(image_shapes.created_ns(each) > moment for moment in since)
+        and (dangling is None or dangling == (not each.names))
+        and ("label" not in filters or labels_match(filters["label"], each.config.config.labels))
+        and ("reference" not in filters or reference_matches(filters["reference"], each.names))
+    ]
+
+
+def reference_matches(patterns: frozenset[str], names: tuple[str, ...]) -> bool:
+    """``alpine``, ``alpine:3*``, ``*/app``: a pattern without a tag means any tag.
+
+    As Go's path.Match, where ``*`` stops at a slash (reference.FamiliarMatch).
+    """
+    for name in names:
+        bare = name.rpartition(":")[0]
+        if any(_glob(pattern, name) or _glob(pattern, bare) for pattern in patterns):
+            return True
+    return False
+
+
+def _glob(pattern: str, name: str) -> bool:
+    parts, names = pattern.split("/"), name.split("/")
+    return len(parts) == len(names) and all(
+        re.match(fnmatch.translate(part), each) for part, each in zip(parts, names, strict=True)
+    )
+
+
+async def inspect(engine: Engine, request: Request) -> Answer:
+    if request.flag("manifests"):
+        raise Refused("manifests: this engine keeps the manifest of one platform of an image")
+    image = engine.images.resolve(request.params["name"])
+    lower = [str(path) for path in engine.layers.lower_dirs(image.config.diff_ids)]
+    return json_response(image_shapes.inspect(image, lower, request.version))
+
+
+async def history(engine: Engine, request: Request) -> Answer:
+    image = engine.images.resolve(request.params["name"])
+    sizes = [engine.layers.size(chain) for chain in chain_ids(image.config.diff_ids)]
+    return json_response(image_shapes.history(image, sizes))
+
+
+async def tag(engine: Engine, request: Request) -> Answer:
+    repository, tag = request.text("repo"), request.text("tag")
+    if not repository:
+        raise InvalidParameter("repo must not be empty: the name that the image is to have")
+    reference = parse_reference(f"{repository}:{tag}" if tag else repository)
+    if reference.digest is not None:
+        raise InvalidParameter("refusing to create a tag with a digest reference")
+    image = engine.images.resolve(request.params["name"])
+    engine.images.tag(image.id, reference)
+    return Response(201)
+
+
+async def remove(engine: Engine, request: Request) -> Answer:
+    """``noprune`` means nothing here: an image has no untagged parents that could stay."""
+    removed = engine.images.remove(
+        request.params["name"], request.flag("force"), lambda image_id: users(engine, image_id)
+    )
+    return json_response([{kind: text} for kind, text in removed])
