@@ -1,0 +1,1 @@
+"""The command line: flags become requests to a daemon, answers become tables and streams."""
