@@ -51,14 +51,12 @@ def child(source: Object, key: str) -> Object:
 
 def children(source: Object, key: str) -> tuple[Object, ...]:
     """The list of objects under ``key``."""
-    values = source.get(key)
-    return tuple(_checked(each, dict, key) for each in _checked(values or [], list, key))
+    return tuple(_checked(each, dict, key) for each in _list(source, key))
 
 
 def texts(source: Object, key: str) -> tuple[str, ...]:
     """The list of strings under ``key``."""
-    values = source.get(key)
-    return tuple(_checked(each, str, key) for each in _checked(values or [], list, key))
+    return tuple(_checked(each, str, key) for each in _list(source, key))
 
 
 def maybe_texts(source: Object, key: str) -> tuple[str, ...] | None:
@@ -69,6 +67,12 @@ def maybe_texts(source: Object, key: str) -> tuple[str, ...] | None:
 def pairs(source: Object, key: str) -> dict[str, str]:
     """The object of strings under ``key``."""
     return {name: _checked(value, str, key) for name, value in child(source, key).items()}
+
+
+def _list(source: Object, key: str) -> list[Any]:
+    value = source.get(key)
+    checked: list[Any] = [] if value is None else _checked(value, list, key)
+    return checked
 
 
 def _checked(value: Any, kind: type, key: str) -> Any:
