@@ -16,14 +16,14 @@ from minidocker.errors import InvalidParameter
 
 Json = dict[str, Any]
 
-ULIMITS = (
-    "core cpu data fsize locks memlock msgqueue nice nofile nproc rss rtprio rttime sigpending stack"
-).split()
-
-SYSCTLS = {
-    f"kernel.{name}"
-    for name in "msgmax msgmnb msgmni sem shmall shmmax shmmni shm_rmid_forced".split()
+ULIMITS = {
+    *("core", "cpu", "data", "fsize", "locks", "memlock", "msgqueue", "nice"),
+    *("nofile", "nproc", "rss", "rtprio", "rttime", "sigpending", "stack"),
 }
+
+# Those of the kernel's that belong to the IPC namespace; the prefixes below are as private.
+IPC_SYSCTLS = ("msgmax", "msgmnb", "msgmni", "sem", "shmall", "shmmax", "shmmni", "shm_rmid_forced")
+SYSCTLS = {f"kernel.{name}" for name in IPC_SYSCTLS}
 SYSCTL_PREFIXES = ("net.", "fs.mqueue.")
 
 TRUE, FALSE = ("1", "t", "true"), ("0", "f", "false")
@@ -80,11 +80,12 @@ def check_environment(text: str) -> str:
     return text
 
 
-def parse_env_file(text: str, path: str, host: Mapping[str, str]) -> list[str]:
+def parse_env_file(text: str, path: str, host: Mapping[str, str] | None) -> list[str]:
     """The variables of an env file's ``text``; ``path`` is for messages.
 
     A line is ``NAME=value`` (kept to its end, quotes and all) or ``NAME`` (the value of
-    ``host``, or nothing); empty lines and those that begin with ``#`` do not count.
+    ``host``, or no variable); empty lines and those that begin with ``#`` do not count.
+    ``host`` None: a file of labels, whose bare names stay.
     """
     found = []
     for line in text.removeprefix("\ufeff").split("\n"):
@@ -98,8 +99,8 @@ def parse_env_file(text: str, path: str, host: Mapping[str, str]) -> list[str]:
             raise InvalidParameter(
                 f"invalid env file ({path}): variable '{name}' contains whitespaces"
             )
-        if given:
-            found.append(f"{name}={value}")
+        if given or host is None:
+            found.append(f"{name}={value}" if given else name)
         elif name in host:
             found.append(f"{name}={host[name]}")
     return found
@@ -235,17 +236,9 @@ def normalize_capability(text: str) -> str:
     return name if name == "ALL" or name.startswith("CAP_") else f"CAP_{name}"
 
 
-def effective_capabilities(add: Sequence[str], drop: Sequence[str]) -> tuple[list[str], list[str]]:
-    """What ``--cap-add`` and ``--cap-drop`` amount to, sorted, each name once.
-
-    What is both added and dropped is added; beside ALL the single names mean nothing.
-    """
-    added, dropped = (set(map(normalize_capability, names)) for names in (add, drop))
-    if "ALL" in dropped:
-        dropped = {"ALL"}
-    if "ALL" in added:
-        added = {"ALL"}
-    return sorted(added), sorted(dropped - added)
+def normalize_capabilities(names: Sequence[str]) -> list[str]:
+    """``--cap-add`` or ``--cap-drop``: sorted, each once, with Docker's prefix."""
+    return sorted(set(map(normalize_capability, names)))
 
 
 def parse_tmpfs(text: str) -> tuple[str, str]:
@@ -260,7 +253,7 @@ def parse_security_options(options: Sequence[str]) -> tuple[list[str], bool]:
     for option in options:
         name = re.split("[=:]", option, maxsplit=1)
         if option != "no-new-privileges" and len(name) == 1:
-            raise InvalidParameter(f'invalid --security-opt: "{option}"')
+            raise InvalidParameter(f'Invalid --security-opt: "{option}"')
         if option == "systempaths=unconfined":
             unmasked = True
         else:
