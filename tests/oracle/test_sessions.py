@@ -8,18 +8,16 @@ from __future__ import annotations
 import pytest
 
 from tests.oracle import explained, sessions
-from tests.oracle.sessions import SESSIONS, differences, play, shown
+from tests.oracle.sessions import SESSIONS, container_of, differences, play, shown
 from tests.support.dockerd import Dockerd
 from tests.support.engine import Engine
-
-CONTAINER = "session-container"
 
 
 def answers(daemon: Dockerd | Engine, name: str) -> list[tuple[str, str]]:
     """Each command of the session with its normalised answer."""
     return [
-        (line, shown(answer, daemon.root, CONTAINER))
-        for line, answer in play(daemon.docker, name, CONTAINER)
+        (line, shown(answer, daemon.root, container_of(name)))
+        for line, answer in play(daemon.docker, name)
     ]
 
 
