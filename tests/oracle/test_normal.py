@@ -37,8 +37,9 @@ def test_ids_folders_names_and_times_are_replaced() -> None:
 
 def test_the_programs_between_dockerd_and_the_container_are_not_compared() -> None:
     docker = (
-        "docker: Error response from daemon: failed to create shim task: OCI runtime create failed: "
-        'runc create failed: unable to start container process: exec: "x": permission denied: unknown'
+        "docker: Error response from daemon: failed to create shim task: "
+        "OCI runtime create failed: runc create failed: unable to start container process: "
+        'exec: "x": permission denied: unknown'
     )
     assert told(docker) == 'docker: Error response from daemon: exec: "x": permission denied'
 
