@@ -39,7 +39,10 @@ MAX_HEAD = 1024 * 1024  # bytes of request line and headers, as Go's net/http
 HEAD_TIMEOUT = 300.0  # seconds from a head's first byte to its last, as dockerd
 READ_SIZE = 65536
 _DAYS = ("Mon", "Tue", "Wed", "Thu", "Fri", "Sat", "Sun")
-_MONTHS = tuple("Jan Feb Mar Apr May Jun Jul Aug Sep Oct Nov Dec".split())
+_MONTHS = (
+    *("Jan", "Feb", "Mar", "Apr", "May", "Jun"),
+    *("Jul", "Aug", "Sep", "Oct", "Nov", "Dec"),
+)
 LINGER = 0.5  # seconds
 DRAIN_LIMIT = 256 * 1024  # of a body nobody wanted; a longer one ends the connection
 
@@ -305,7 +308,8 @@ class Connection:
         """Answer with the literal head that dockerd writes, and let go of the socket."""
         async for _ in self._body():
             pass
-        upgrade = self._http.their_state is h11.MIGHT_SWITCH_PROTOCOL
+        # h11 has this name, and forgot it in its __all__
+        upgrade = self._http.their_state is h11.MIGHT_SWITCH_PROTOCOL  # type: ignore[attr-defined]
         first = "HTTP/1.1 101 UPGRADED" if upgrade else "HTTP/1.1 200 OK"
         lines = [first, f"Content-Type: {content_type}"]
         if upgrade:

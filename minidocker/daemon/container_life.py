@@ -62,7 +62,5 @@ async def rename(engine: Engine, request: Request) -> Answer:
 async def remove(engine: Engine, request: Request) -> Answer:
     if request.flag("link"):
         raise Refused("--link is not supported: this engine has no links between containers")
-    await engine.containers.remove(
-        request.params["id"], request.flag("force"), request.flag("v")
-    )
+    await engine.containers.remove(request.params["id"], request.flag("force"), request.flag("v"))
     return Response(204)

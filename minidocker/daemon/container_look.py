@@ -59,9 +59,10 @@ def image_name(engine: Engine, container: Container) -> str:
     """The image as the user named it, while that name still means this image; else its ID."""
     named = container.spec.image
     try:
-        return named if engine.images.resolve(named).id == container.image_id else container.image_id
+        still = engine.images.resolve(named).id == container.image_id
     except MinidockerError:  # untagged or removed meanwhile
-        return container.image_id
+        still = False
+    return named if still else container.image_id
 
 
 async def inspect(engine: Engine, request: Request) -> Answer:
@@ -84,7 +85,7 @@ async def _around(engine: Engine, container: Container, sized: bool) -> Around:
         log_path=engine.containers.log_path(container.id),
         network_id=engine.network_of(container),
         host_name=os.uname().nodename,
-        lower=[str(path) for path in engine.layers.lower_dirs(container.diff_ids)],
+        lower=engine.layer_directories(container.diff_ids),
         exec_ids=engine.containers.execs_of(container.id),
         size_rw=size_rw,
         size_root=size_root,

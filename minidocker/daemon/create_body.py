@@ -80,9 +80,9 @@ def _refuse_unknown(given: Mapping[str, Any], known: set[str], prefix: str) -> N
         raise InvalidParameter(f"{prefix}{key}: there is no such field in API 1.50")
 
 
-def network_mode(mode: Any) -> str:
+def network_mode(asked: Any) -> str:
     """``none`` (which is also the default), ``host`` or ``container:X``; else ``Refused``."""
-    mode = text(mode, "HostConfig.NetworkMode")
+    mode = text(asked, "HostConfig.NetworkMode")
     if mode in ("", "default"):
         return "none"
     if mode in NETWORKS or mode.startswith("container:"):
@@ -96,12 +96,12 @@ def check_endpoints(networking: Any, mode: str) -> None:
     endpoints = an_object(given.get("endpointsconfig") or {}, "NetworkingConfig.EndpointsConfig")
     for network, settings in endpoints.items():
         if network_mode(network) != mode:
-            raise Refused(f"a connection to the network {network} beside --net {mode}: {_NO_NETWORK}")
+            raise Refused(
+                f"a connection to the network {network} beside --net {mode}: {_NO_NETWORK}"
+            )
         for name, value in an_object(settings or {}, f"EndpointsConfig.{network}").items():
             if value:
-                raise Refused(
-                    f"EndpointsConfig.{network}.{name} is not supported: {_NO_NETWORK}"
-                )
+                raise Refused(f"EndpointsConfig.{network}.{name} is not supported: {_NO_NETWORK}")
 
 
 def check_isolation(isolation: Any) -> None:

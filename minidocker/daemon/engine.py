@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -9,6 +10,7 @@ from minidocker.containers.container import Container
 from minidocker.containers.events import EventBus
 from minidocker.containers.service import Containers
 from minidocker.daemon.container_shapes import network_id
+from minidocker.errors import NotFound
 from minidocker.images.endpoints import RegistryConfig
 from minidocker.images.store import ImageStore
 from minidocker.layers.store import LayerStore
@@ -44,3 +46,10 @@ class Engine:
         """The ID of the network it is in; "" when it is in another container's."""
         mode = container.spec.network_mode
         return "" if mode.startswith("container:") else network_id(self.facts.id, mode)
+
+    def layer_directories(self, diff_ids: Sequence[str]) -> list[str]:
+        """Where an image's layers are, topmost first; none when one was removed by force."""
+        try:
+            return [str(path) for path in self.layers.lower_dirs(diff_ids)]
+        except NotFound:
+            return []

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import asyncio
 import time
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable
 from typing import Any, Final
 
 from minidocker.containers.events import Event, Predicate, Subscription
@@ -20,7 +20,10 @@ ALLOWED: Final = (
     *("config", "container", "daemon", "event", "image", "label", "network", "node"),
     *("plugin", "scope", "secret", "service", "type", "volume"),
 )
-_BY_KIND: Final = ("config", "container", "daemon", "network", "node", "plugin", "secret")
+_BY_KIND: Final = (
+    *("config", "container", "daemon", "network", "node", "plugin"),
+    *("secret", "service", "volume"),
+)
 
 
 async def stream(engine: Engine, request: Request) -> Answer:
@@ -70,9 +73,10 @@ def matcher(filters: Filters) -> Predicate:
     def matches(event: Event) -> bool:
         name = event.attributes.get("name", "")
 
-        def is_actor(wanted: frozenset[str], kind: str) -> bool:
-            return event.kind == kind and any(
-                each == name or (each and event.actor.startswith(each)) for each in wanted
+        def is_actor(kind: str) -> Callable[[frozenset[str]], bool]:
+            return lambda wanted: (
+                event.kind == kind
+                and any(each == name or (each and event.actor.startswith(each)) for each in wanted)
             )
 
         return select(
@@ -85,10 +89,7 @@ def matcher(filters: Filters) -> Predicate:
                 "scope": lambda wanted: "local" in wanted,
                 "label": lambda wanted: labels_match(wanted, event.attributes),
                 "image": lambda wanted: bool(wanted & image_names(event)),
-                **{
-                    kind: lambda wanted, kind=kind: is_actor(wanted, kind)
-                    for kind in (*_BY_KIND, "service", "volume")
-                },
+                **{kind: is_actor(kind) for kind in _BY_KIND},
             },
         )
 

@@ -15,8 +15,8 @@ from minidocker.daemon import image_shapes
 from minidocker.daemon.engine import Engine
 from minidocker.daemon.exchange import Answer, Request, Response, json_response
 from minidocker.daemon.filters import Filters, labels_match, one_flag, parse_filters, parse_time
-from minidocker.daemon.times import SECOND
 from minidocker.errors import InvalidParameter, Refused
+from minidocker.images.removal import Users
 from minidocker.images.store import Image
 from minidocker.oci.chain import chain_ids
 from minidocker.oci.reference import parse_reference
@@ -91,7 +91,7 @@ async def inspect(engine: Engine, request: Request) -> Answer:
     if request.flag("manifests"):
         raise Refused("manifests: this engine keeps the manifest of one platform of an image")
     image = engine.images.resolve(request.params["name"])
-    lower = [str(path) for path in engine.layers.lower_dirs(image.config.diff_ids)]
+    lower = engine.layer_directories(image.config.diff_ids)
     return json_response(image_shapes.inspect(image, lower, request.version))
 
 
@@ -119,3 +119,12 @@ async def remove(engine: Engine, request: Request) -> Answer:
         request.params["name"], request.flag("force"), lambda image_id: users(engine, image_id)
     )
     return json_response([{kind: text} for kind, text in removed])
+
+
+def users(engine: Engine, image_id: str) -> Users:
+    """The containers made from an image, which keep it."""
+    made = engine.containers.using_image(image_id)
+    return Users(
+        running=tuple(each.id for each in made if each.state.running),
+        stopped=tuple(each.id for each in made if not each.state.running),
+    )

@@ -98,7 +98,9 @@ def parse_mount(value: Any) -> Mount:
             )
         return Mount("tmpfs", "", target, options + _tmpfs_options(given.get("tmpfsoptions")))
     if not source:
-        raise InvalidParameter('invalid mount config for type "bind": field Source must not be empty')
+        raise InvalidParameter(
+            'invalid mount config for type "bind": field Source must not be empty'
+        )
     more, create = _bind_options(given.get("bindoptions"), target)
     return Mount("bind", source, target, options + more, create_source=create)
 
@@ -168,7 +170,8 @@ def _write_long(mount: Mount) -> dict[str, Any]:
         "ReadOnly": "ro" in mount.options,
     }
     options: dict[str, Any] = {"NonRecursive": True} if "bind" in mount.options else {}
-    options |= {"Propagation": each for each in mount.options if each in PROPAGATIONS}
+    if any(each in PROPAGATIONS for each in mount.options):
+        options["Propagation"] = _propagation(mount)
     return written | ({"BindOptions": options} if options else {})
 
 

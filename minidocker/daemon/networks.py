@@ -11,7 +11,7 @@ from typing import Any, Final
 from minidocker.daemon.container_shapes import network_id
 from minidocker.daemon.engine import Engine
 from minidocker.daemon.exchange import Answer, Request, json_response
-from minidocker.daemon.filters import any_matches, one_flag, parse_filters, select
+from minidocker.daemon.filters import Filters, any_matches, one_flag, parse_filters, select
 from minidocker.daemon.times import rfc3339
 from minidocker.errors import NotFound
 
@@ -21,22 +21,28 @@ _FILTERS: Final = ("dangling", "driver", "id", "label", "name", "scope", "type")
 
 async def listing(engine: Engine, request: Request) -> Answer:
     filters = parse_filters(request.text("filters"), _FILTERS)
-    shown = []
-    for name, driver in _DRIVERS.items():
-        id = network_id(engine.facts.id, name)
-        if select(
-            filters,
-            {
-                "driver": lambda wanted, driver=driver: driver in wanted,
-                "id": lambda wanted, id=id: any(id.startswith(each) for each in wanted),
-                "label": lambda wanted: not wanted,
-                "name": lambda wanted, name=name: any_matches(wanted, name),
-                "scope": lambda wanted: "local" in wanted,
-                "type": lambda wanted: "builtin" in wanted,
-            },
-        ) and not one_flag(filters, "dangling", False):
-            shown.append(_network(engine, name, detailed=False))
+    shown = [
+        _network(engine, name, detailed=False)
+        for name in _DRIVERS
+        if matches(filters, name, network_id(engine.facts.id, name))
+    ]
     return json_response(shown)
+
+
+def matches(filters: Filters, name: str, id: str) -> bool:
+    """Whether one of the two passes the filters."""
+    passes = select(
+        filters,
+        {
+            "driver": lambda wanted: _DRIVERS[name] in wanted,
+            "id": lambda wanted: any(id.startswith(each) for each in wanted),
+            "label": lambda wanted: not wanted,
+            "name": lambda wanted: any_matches(wanted, name),
+            "scope": lambda wanted: "local" in wanted,
+            "type": lambda wanted: "builtin" in wanted,
+        },
+    )
+    return passes and not one_flag(filters, "dangling", False)
 
 
 async def inspect(engine: Engine, request: Request) -> Answer:

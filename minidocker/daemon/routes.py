@@ -27,6 +27,7 @@ from minidocker.daemon import (
     pull,
     system,
 )
+from minidocker.daemon.connection import Gone
 from minidocker.daemon.engine import Engine
 from minidocker.daemon.exchange import Answer, Job, Request, Response, error_response
 from minidocker.errors import InvalidParameter, MinidockerError, NotFound, NotModified
@@ -171,10 +172,10 @@ class Router:
         except OSError as error:
             log.exception("%s %s", request.method, request.path)
             return error_response(500, describe_os_error(error))
+        except Gone:
+            raise
         except Exception as error:
             # The boundary of a request: a mistake in one must not end the daemon.
-            if type(error).__name__ == "Gone":
-                raise
             log.exception("%s %s", request.method, request.path)
             return error_response(500, f"{type(error).__name__}: {error}")
 

@@ -76,11 +76,13 @@ def _listen_unix(path: Path) -> socket.socket:
     with socket.socket(socket.AF_UNIX) as probe:
         if probe.connect_ex(str(path)) == 0:
             raise OSError(errno.EADDRINUSE, "in use")
-    temporary = path.with_name(f".{path.name[:60]}.{os.getpid()}")
+    temporary = path.with_name(f".{os.getpid()}.sock")
     listener = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM | socket.SOCK_NONBLOCK)
+    directory = os.open(path.parent, os.O_PATH | os.O_CLOEXEC)
     try:
         temporary.unlink(missing_ok=True)
-        listener.bind(str(temporary))
+        # By way of a descriptor: the name of our own may be longer than sun_path holds.
+        listener.bind(f"/proc/self/fd/{directory}/{temporary.name}")
         os.chown(temporary, -1, _group_id())
         temporary.chmod(0o660)
         listener.listen(BACKLOG)
@@ -89,6 +91,8 @@ def _listen_unix(path: Path) -> socket.socket:
         listener.close()
         temporary.unlink(missing_ok=True)
         raise
+    finally:
+        os.close(directory)
     return listener
 
 
