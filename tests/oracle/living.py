@@ -132,7 +132,7 @@ LIVING: dict[str, tuple[str | tuple[str, str], ...]] = {
         "wait $IT-nobody",
     ),
     "init": (
-        f"{RUN} --init busybox sh -c 'ps -o pid,args | head -3; exit 6'",
+        f"{RUN} --init busybox sh -c 'ps -o args | head -3; exit 6'",
         f"{START} --init busybox sleep 1000",
         "stop $IT",
         STATE,
