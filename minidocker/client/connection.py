@@ -23,11 +23,11 @@ READ_SIZE = 65536
 
 
 class ApiError(MinidockerError):
-    """The daemon refused: ``code`` is its HTTP status, the text says that it was the daemon."""
+    """The daemon refused: ``status`` is HTTP's, the text says that it was the daemon."""
 
-    def __init__(self, code: int, message: str) -> None:
+    def __init__(self, status: int, message: str) -> None:
         super().__init__(f"Error response from daemon: {message}")
-        self.code = code
+        self.status = status
         self.reason = message
 
 
@@ -190,7 +190,8 @@ class Connection:
         headers = {name.decode(): value.decode("latin-1") for name, value in event.headers}
         return Reply(event.status_code, headers, self)
 
-    def _event(self) -> h11.Event | type[h11.PAUSED]:
+    def _event(self) -> object:
+        """The next event of h11 that is one."""
         assert self._sock is not None
         try:
             while (event := self._http.next_event()) is h11.NEED_DATA:

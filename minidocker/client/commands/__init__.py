@@ -1,0 +1,1 @@
+"""The commands, a file for each family; ``client.main`` imports the one that is called."""
