@@ -165,6 +165,9 @@ class Repository:
             if response.status_code != 401 or challenge is None or attempt:
                 break
             await self._authorize(challenge, sent)
+        if challenge is not None and challenge.parameters.get("error") == "insufficient_scope":
+            denied = "denied: requested access to the resource is denied"
+            raise Answer(response.status_code, "DENIED", denied)
         raise refusal(response.status_code, response.reason_phrase, body)
 
     async def _authorize(self, challenge: auth.Challenge, sent: str | None) -> None:

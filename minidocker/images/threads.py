@@ -1,0 +1,38 @@
+"""Work that would hold up the event loop, in a thread, and still cancelled cleanly.
+
+A thread cannot be killed.  So who cancels the task waits until the thread has
+come to its end: then nothing writes any more, and what it made can be undone.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable
+from typing import TypeVar
+
+T = TypeVar("T")
+
+
+async def in_thread(
+    work: Callable[[], T],
+    stop: Callable[[], object] = lambda: None,
+    undo: Callable[[T], object] = lambda result: None,
+) -> T:
+    """``work()`` in a thread.  Raises what it raises.
+
+    When the task is cancelled, ``stop()`` is called (in the loop's thread) to tell the
+    work to end early; and should it have ended well all the same, ``undo(result)``.
+    """
+    task = asyncio.ensure_future(asyncio.to_thread(work))
+    try:
+        return await asyncio.shield(task)
+    except asyncio.CancelledError:
+        stop()
+        while not task.done():
+            try:
+                await asyncio.wait([task])
+            except asyncio.CancelledError:  # again: the thread runs all the same
+                continue
+        if not task.cancelled() and task.exception() is None:
+            undo(task.result())
+        raise
