@@ -14,6 +14,9 @@ SCRIPT = (Path(__file__).parent / "probe.sh").read_text("utf-8")
 
 HEX = re.compile(r"\b[0-9a-f]{64}\b|\b[0-9a-f]{12}\b")
 
+# The cgroup above the containers': what each daemon calls it says nothing.
+PARENT = re.compile(r"/(dockerd-test-\d+|minidocker)\b")
+
 
 def read(text: str, root: Path) -> dict[str, str]:
     """What the probe said.  ``root``: the daemon's folder, whose paths are written ``<root>``."""
@@ -22,7 +25,7 @@ def read(text: str, root: Path) -> dict[str, str]:
         key, tab, value = line.partition("\t")
         assert tab, f"the probe printed {line!r}"
         value = value.strip().replace(str(root), "<root>")
-        value = HEX.sub("<hex>", value)
+        value = PARENT.sub("/<parent>", HEX.sub("<hex>", value))
         while key in said:
             key += "'"  # a second mount on one mount point
         said[key] = normal(key, value)

@@ -28,8 +28,8 @@ say process.nice "$(sed 's/.*) //' /proc/$$/stat | cut -d' ' -f17)"
 say process.cwd "$(readlink /proc/$$/cwd)"
 say process.root "$(readlink /proc/$$/root)"
 say process.exe "$(readlink /proc/$$/exe)"
-set -- $(ls /proc/$$/fd)
-say process.fds "$*"
+# A moment later: the shell has closed its end of this very pipe by then.
+say process.fds "$(sleep 0.1; ls /proc/$$/fd | tr '\n' ' ')"
 for fd in 0 1 2; do
     say "process.fd.$fd" "$(readlink /proc/$$/fd/$fd | sed 's/[0-9][0-9]*/N/g')"
 done
