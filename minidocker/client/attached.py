@@ -78,7 +78,11 @@ class Ending:
             raise Failed(end["Error"]["Message"], 125)
         return int(end["StatusCode"])
 
-    def close(self) -> None:
+    def wait_a_little(self, seconds: float) -> None:
+        """Until the end, or for so long: after a failed start, for its removal."""
+        self._connection.open().settimeout(seconds)
+        with contextlib.suppress(MinidockerError):
+            self._reply.read()
         self._connection.close()
 
 
@@ -132,7 +136,7 @@ Begin = Callable[[], None]
 
 
 def run_code(error: MinidockerError) -> int:
-    """The exit code that ``run`` and ``start`` give to a failed start, from its text (as Docker)."""
+    """The exit code of ``run`` when it failed, read from the text as the docker command does."""
     text = str(error)
     if "executable file not found" in text or "no such file or directory" in text:
         return 127

@@ -211,12 +211,12 @@ def main(argv: Sequence[str]) -> int:
 def _named(argv: Sequence[str]) -> tuple[str, Verb | None]:
     """The command that ``argv`` is about, for a mistake that was found before click knew it."""
     root = Root()
+    ctx = click.Context(root)
     names = [name for name in argv if not name.startswith("-")]
     for depth in (2, 1):
         group: click.Command | None = root
         for name in names[:depth]:
-            inside = group.get_command(None, name) if isinstance(group, Group) else None  # type: ignore[arg-type]
-            group = inside
+            group = group.get_command(ctx, name) if isinstance(group, Group) else None
         if isinstance(group, VerbCommand):
             return group.path, group.verb
     return "", None
