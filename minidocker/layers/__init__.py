@@ -1,0 +1,1 @@
+"""Layers: blobs become trees, trees become blobs, and a container gets a root of them."""

@@ -40,7 +40,8 @@ def open_layer(file: BinaryIO) -> BinaryIO:
     """The uncompressed bytes of the layer in ``file``, which need not be seekable.
 
     The reader does not close ``file``.  Its ``read`` raises ``InvalidParameter``
-    when the compressed data are damaged or end too early.
+    when the compressed data are damaged, or (gzip) end too early; cut zstd data
+    just end, and the diff ID tells.
     """
     head = file.read(4)
     while len(head) < 4 and (more := file.read(4 - len(head))):
