@@ -148,7 +148,7 @@ class Connection:
 
     async def _ready_for_next(self) -> bool:
         """Skip what is left of the body, if it is little, and begin anew."""
-        if self._http.our_state is h11.DONE and not self._http.they_are_waiting_for_100_continue:
+        if self._http.our_state is h11.DONE:
             await self._skip_body()
         if self._http.states == {h11.CLIENT: h11.DONE, h11.SERVER: h11.DONE}:
             self._http.start_next_cycle()
@@ -239,9 +239,7 @@ class Connection:
                 self._loop.remove_reader(hang_up.fileno())
 
     async def _linger(self) -> None:
-        """Let the client read our last words: closing on unread bytes would reset them (TCP)."""
-        if self._sock.family == socket.AF_UNIX:
-            return
+        """Let the client read our last words: closing on unread bytes would be a reset."""
         try:
             self._sock.shutdown(socket.SHUT_WR)
             async with asyncio.timeout(LINGER):
@@ -273,7 +271,12 @@ class Connection:
 
     def _headers(self, content_type: str, more: Iterable[tuple[str, str]]) -> list[tuple[str, str]]:
         kind = [("Content-Type", content_type)] if content_type else []
-        return [*self._application.headers, *kind, *more, ("Date", http_date(time.time()))]
+        # Who waits for "100 Continue" and gets this instead may send its body or not: only
+        # the end of the connection makes clear what the next bytes would be.
+        waits = self._http.they_are_waiting_for_100_continue
+        end = [("Connection", "close")] if waits else []
+        date = ("Date", http_date(time.time()))
+        return [*self._application.headers, *kind, *more, *end, date]
 
     async def _send_response(self, answer: Response, head_only: bool) -> None:
         headers = self._headers(answer.content_type, answer.headers)

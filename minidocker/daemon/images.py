@@ -16,7 +16,6 @@ from minidocker.daemon.engine import Engine
 from minidocker.daemon.exchange import Answer, Request, Response, json_response
 from minidocker.daemon.filters import Filters, labels_match, one_flag, parse_filters, parse_time
 from minidocker.errors import InvalidParameter, Refused
-from minidocker.images.removal import Users
 from minidocker.images.store import Image
 from minidocker.oci.chain import chain_ids
 from minidocker.oci.reference import parse_reference
@@ -116,15 +115,11 @@ async def tag(engine: Engine, request: Request) -> Answer:
 async def remove(engine: Engine, request: Request) -> Answer:
     """``noprune`` means nothing here: an image has no untagged parents that could stay."""
     removed = engine.images.remove(
-        request.params["name"], request.flag("force"), lambda image_id: users(engine, image_id)
+        request.params["name"],
+        request.flag("force"),
+        in_use=lambda image_id: [each.id for each in engine.containers.using_image(image_id)],
+        running=lambda image_id: [
+            each.id for each in engine.containers.using_image(image_id) if each.state.running
+        ],
     )
     return json_response([{kind: text} for kind, text in removed])
-
-
-def users(engine: Engine, image_id: str) -> Users:
-    """The containers made from an image, which keep it."""
-    made = engine.containers.using_image(image_id)
-    return Users(
-        running=tuple(each.id for each in made if each.state.running),
-        stopped=tuple(each.id for each in made if not each.state.running),
-    )

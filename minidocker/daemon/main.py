@@ -123,6 +123,7 @@ async def serve(options: Options) -> None:
     await engine.containers.reconcile()
     listeners = [listen(address) for address in options.hosts]
     server = Server(listeners, Router(engine))
+    releasing = asyncio.create_task(release_layers(engine))
     try:
         server.start()
         announce(options)
@@ -132,9 +133,24 @@ async def serve(options: Options) -> None:
     finally:
         remove_socket_files(options.hosts)
         await server.close()
+        releasing.cancel()
         await engine.containers.close()
         keeper.close()
         log.info("stopped; the containers go on")
+
+
+async def release_layers(engine: Engine) -> None:
+    """Layers of an image that was removed by force go with the last container on them."""
+
+    def in_use(image_id: str) -> list[str]:
+        return [each.id for each in engine.containers.using_image(image_id)]
+
+    engine.images.release(in_use)  # what was destroyed while no daemon ran
+    with engine.events.subscribe(
+        lambda event: (event.kind, event.action) == ("container", "destroy")
+    ) as destroyed:
+        async for _ in destroyed:
+            engine.images.release(in_use)
 
 
 def announce(options: Options) -> None:
