@@ -8,7 +8,7 @@ whole is a function of its arguments.
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 from minidocker.client import specs
@@ -99,12 +99,12 @@ EVEN_ZERO = {"StopTimeout", "Init", "MemorySwappiness"}
 class Host:
     """What flags may refer to on this side: variables, the working directory, files.
 
-    ``read`` gives a file's text, or raises ``OSError``.
+    ``read`` gives a file's text, or raises ``InvalidParameter``: ``read_text`` on a real machine.
     """
 
     environ: Mapping[str, str]
     cwd: str
-    read: Callable[[str], str]
+    read: Callable[[str], str] = field(repr=False)
     console: tuple[int, int] = (0, 0)  # rows, columns
 
 
@@ -172,7 +172,7 @@ def _program(values: Values, command: Sequence[str], host: Host) -> Json:
     body: Json = {}
     lines: list[str] = []
     for path in values["env_file"]:
-        lines += specs.parse_env_file(_read(host, path), path, host.environ)
+        lines += specs.parse_env_file(host.read(path), path, host.environ)
     lines += specs.parse_environment(values["env"], host.environ)
     _put(body, "Env", lines)
     _put(body, "Cmd", list(command))
@@ -185,13 +185,15 @@ def _label_lines(values: Values, host: Host) -> list[str]:
     return [
         line
         for path in values["label_file"]
-        for line in specs.parse_env_file(_read(host, path), path, None)
+        for line in specs.parse_env_file(host.read(path), path, None)
     ]
 
 
-def _read(host: Host, path: str) -> str:
+def read_text(path: str) -> str:
+    """A file that a flag names.  Raises ``InvalidParameter`` with Docker's text."""
     try:
-        return host.read(path)
+        with open(path, encoding="utf-8") as file:
+            return file.read()
     except (OSError, UnicodeDecodeError) as error:
         reason = error.strerror if isinstance(error, OSError) else "it is not UTF-8 text"
         raise InvalidParameter(f"open {path}: {str(reason).lower()}") from error
@@ -263,9 +265,8 @@ def _with_profile(option: str, host: Host) -> str:
         return option
     try:
         profile = json.loads(host.read(path))
-    except OSError as error:
-        reason = f"open {path}: {str(error.strerror).lower()}"
-        raise InvalidParameter(f"opening seccomp profile ({path}) failed: {reason}") from error
+    except InvalidParameter as error:
+        raise InvalidParameter(f"opening seccomp profile ({path}) failed: {error}") from error
     except ValueError as error:
         message = f"compacting json for seccomp profile ({path}) failed: {error}"
         raise InvalidParameter(message) from error

@@ -113,6 +113,14 @@ class Connection:
         daemon.  An earlier answer that was not read to its end is given up.
         """
         self._send(method, path + query(**parameters), body, headers or {})
+        return self.receive()
+
+    def send(self, method: str, path: str, **parameters: object) -> None:
+        """The first half of ``ask``, to wait for several daemons' or objects' answers at once."""
+        self._send(method, path + query(**parameters), None, {})
+
+    def receive(self) -> Reply:
+        """The second half of ``ask``."""
         reply = self._head()
         if reply.status >= 400:
             raise ApiError(reply.status, error_message(reply.read(), reply.status))

@@ -61,8 +61,8 @@ def string(name: str, help: str, short: str = "", alias: str = "") -> Flag:
     return Flag(name, "string", help, short, default=None, alias=alias)
 
 
-def number(name: str, help: str, short: str = "") -> Flag:
-    return Flag(name, "int", help, short, specs.parse_int)
+def number(name: str, help: str, short: str = "", alias: str = "") -> Flag:
+    return Flag(name, "int", help, short, specs.parse_int, alias=alias)
 
 
 def size(name: str, help: str, short: str = "") -> Flag:

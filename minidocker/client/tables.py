@@ -11,7 +11,7 @@ from unicodedata import combining, east_asian_width
 MINIMUM, PADDING = 10, 3
 
 
-def draw(rows: Sequence[Sequence[str]]) -> str:
+def draw(rows: Sequence[Sequence[str]], *, minimum: int = MINIMUM, padding: int = PADDING) -> str:
     """``rows`` (the titles first) under each other; every row has the same number of cells.
 
     No trailing newline; "" for no rows.
@@ -20,7 +20,7 @@ def draw(rows: Sequence[Sequence[str]]) -> str:
         return ""
     columns = len(rows[0])
     widths = [
-        max(MINIMUM, max(width(row[column]) for row in rows) + PADDING)
+        max(minimum, max(width(row[column]) for row in rows) + padding)
         for column in range(columns - 1)
     ]
     return "\n".join(_line(row, widths) for row in rows)

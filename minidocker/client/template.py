@@ -31,7 +31,7 @@ ESCAPES = {r"\t": "\t", r"\n": "\n"}
 
 
 class Template:
-    """``Template("{{.Name}}").render({"Name": "x"})``; what it cannot do is ``InvalidParameter``."""
+    """``Template("{{.Name}}").render({"Name": "x"})``; raises ``InvalidParameter``."""
 
     def __init__(self, text: str) -> None:
         for written, meant in ESCAPES.items():

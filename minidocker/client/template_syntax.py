@@ -201,7 +201,7 @@ class _Parser:
             raise InvalidParameter(f"template: missing value for command in {self.code!r}")
         head: Term | str
         if self.tokens[0][0] == "word":
-            kind, word = self.tokens[0]
+            word = self.tokens[0][1]
             head = self._term() if word in ("true", "false", "nil") else self.tokens.pop(0)[1]
         else:
             head = self._term()

@@ -19,7 +19,7 @@ from minidocker.client.attached import (
     converse,
     run_code,
 )
-from minidocker.client.body import Host, create_body
+from minidocker.client.body import Host, create_body, read_text
 from minidocker.client.commandline import PROGRAM, Failed, Values, Verb
 from minidocker.client.connection import ApiError, Raw
 from minidocker.client.flags import FLAGS, Flag, string, switch
@@ -68,12 +68,7 @@ def with_help(command: str, error: MinidockerError, code: int) -> Failed:
 
 def request(values: Values, arguments: list[str]) -> Json:
     """The create request for a command line; what it names on this machine is read here."""
-
-    def read(path: str) -> str:
-        with open(path, encoding="utf-8") as file:
-            return file.read()
-
-    host = Host(os.environ, os.getcwd(), read, terminal.size(1))
+    host = Host(os.environ, os.getcwd(), read_text, terminal.size(1))
     if values["pull"] not in PULLS:
         raise InvalidParameter(
             f"invalid pull option: '{values['pull']}': "
