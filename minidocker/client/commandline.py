@@ -38,7 +38,8 @@ class Failed(MinidockerError):
 class Verb:
     """``usage`` follows the command's name in messages.  ``least`` and ``most`` count arguments.
 
-    With ``flags_first`` everything after the first argument belongs to somebody else's program.
+    With ``flags_first`` everything after the first argument belongs to somebody else's program;
+    with ``theirs`` everything does, flags too.
     """
 
     usage: str
@@ -48,6 +49,7 @@ class Verb:
     least: int = 0
     most: int | None = None
     flags_first: bool = False
+    theirs: bool = False
 
 
 class Value(click.ParamType):  # type: ignore[type-arg]
@@ -80,6 +82,9 @@ class VerbCommand(click.Command):
         self.path, self.verb = path, verb
 
     def parse_args(self, ctx: click.Context, args: list[str]) -> list[str]:
+        if self.verb.theirs and args != ["--help"]:
+            ctx.params = {"arguments": tuple(args)}
+            return []
         args = rewrite(args, self.verb.flags, self.verb.flags_first)
         if HELP in args:
             click.echo(help_text(self.path, self.verb))

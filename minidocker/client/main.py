@@ -200,7 +200,7 @@ def main(argv: Sequence[str]) -> int:
         return 130
     except BrokenPipeError:
         # Who read our output has had enough; nor may the interpreter's own flush fail.
-        sys.stdout = None  # type: ignore[assignment]
+        sys.stdout = None
         return 141
     except MinidockerError as error:
         if "-D" in argv or "--debug" in argv:

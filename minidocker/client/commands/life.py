@@ -32,11 +32,12 @@ def each(names: list[str], do: Callable[[str], str | None]) -> int:
     return code
 
 
-def post(session: Session, action: str, names: list[str], **parameters: object) -> int:
+def post(session: Session, action: str, names: list[str], **parameters: str | int | None) -> int:
     """``POST /containers/NAME/ACTION`` for each; its name is printed when that is done."""
 
     def do(name: str) -> str:
-        session.daemon.ask("POST", f"/containers/{name}/{action}", **parameters).read()
+        session.daemon.send("POST", f"/containers/{name}/{action}", **parameters)
+        session.daemon.receive().read()
         return name
 
     return each(names, do)

@@ -161,9 +161,8 @@ VERSION = Verb("[OPTIONS]", "Show the version information", version, (FORMAT,), 
 INFO = Verb("[OPTIONS]", "Display system-wide information", info, (FORMAT,), 0, 0)
 
 THEIRS = "[DAEMON FLAGS]"
-DAEMON_RUN = Verb(
-    THEIRS, "Be the daemon, in the foreground (its flags: minidocker daemon run --help)", daemon_run
-)
-DAEMON_START = Verb(THEIRS, "Start the daemon in the background", daemon_start)
-DAEMON_STOP = Verb(THEIRS, "Stop the daemon; its containers go on", daemon_stop)
-DAEMON_STATUS = Verb(THEIRS, "Say whether the daemon runs", daemon_status)
+RUN_HELP = "Be the daemon, in the foreground (its flags: minidocker daemon run --help)"
+DAEMON_RUN = Verb(THEIRS, RUN_HELP, daemon_run, theirs=True)
+DAEMON_START = Verb(THEIRS, "Start the daemon in the background", daemon_start, theirs=True)
+DAEMON_STOP = Verb(THEIRS, "Stop the daemon; its containers go on", daemon_stop, theirs=True)
+DAEMON_STATUS = Verb(THEIRS, "Say whether the daemon runs", daemon_status, theirs=True)
