@@ -46,7 +46,7 @@ def compressed(tar: bytes, compression: str) -> tuple[str, bytes]:
     return f"{OCI}.layer.v1.tar", tar
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, repr=False)
 class Sample:
     """One image: its blobs, and the descriptor of its manifest."""
 
@@ -56,9 +56,17 @@ class Sample:
     manifest: bytes
     layers: Sequence[bytes]
 
+    def __repr__(self) -> str:
+        return f"Sample({self.id[:19]}, {len(self.layers)} layers)"
+
     @property
     def id(self) -> str:
         return digest(self.config)
+
+    @property
+    def diff_ids(self) -> list[str]:
+        found: list[str] = json.loads(self.config)["rootfs"]["diff_ids"]
+        return found
 
 
 def sample(

@@ -47,8 +47,15 @@ def content(root: Path) -> tuple[set[str], set[str], set[str]]:
     return blobs, unpacked, half
 
 
-def listed(root: Path) -> dict[str, str]:
-    """index.json: name -> the manifest's digest; "" for those without a name."""
+def entries(root: Path) -> list[tuple[str, str]]:
+    """index.json: (name, the manifest's digest) of each entry; "" for those without a name."""
     index: dict[str, Any] = json.loads((root / "images/index.json").read_text())
     key = "org.opencontainers.image.ref.name"
-    return {each.get("annotations", {}).get(key, ""): each["digest"] for each in index["manifests"]}
+    return [
+        (each.get("annotations", {}).get(key, ""), each["digest"]) for each in index["manifests"]
+    ]
+
+
+def listed(root: Path) -> dict[str, str]:
+    """``entries`` as name -> digest."""
+    return dict(entries(root))
