@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 import jsonschema
+from jsonschema.exceptions import best_match
 
 _FILE = Path(__file__).with_name("engine_api.json")
 
@@ -102,7 +103,8 @@ def _strict(value: Any) -> Any:
 
 
 def check(name: str, value: Any) -> None:
-    """Raises ``ValidationError`` unless ``value`` is what the API's ``name`` says, to the key."""
+    """Raises ``AssertionError`` unless ``value`` is what the API's ``name`` says, to the key."""
     value = json.loads(json.dumps(value))
     schema = {"$ref": f"#/definitions/{name}", "definitions": _schemas()}
-    jsonschema.Draft7Validator(schema).validate(value)
+    wrong = best_match(jsonschema.Draft7Validator(schema).iter_errors(value))
+    assert wrong is None, f"{name}{wrong.json_path[1:]}: {wrong.message[:300]}"

@@ -104,9 +104,8 @@ health = st.builds(
 devices = st.lists(
     st.builds(Device, paths, paths, st.sampled_from(["r", "rw", "rwm"])), max_size=2
 ).map(tuple)
-ulimits = st.lists(st.builds(Ulimit, names, st.integers(-1), st.integers(-1)), max_size=2).map(
-    tuple
-)
+sizes = st.integers(-1, (1 << 63) - 1)
+ulimits = st.lists(st.builds(Ulimit, names, sizes, sizes), max_size=2).map(tuple)
 
 specs = st.builds(
     ContainerSpec,
@@ -163,8 +162,8 @@ specs = st.builds(
     cgroup_parent=words,
     init=st.booleans(),
     auto_remove=st.booleans(),
-    restart=st.builds(RestartPolicy, names, st.integers(0, 9)),
-    log=st.builds(LogConfig, names, maps),
+    restart=st.builds(RestartPolicy, st.sampled_from(["no", "always"]), st.integers(0, 9)),
+    log=st.builds(LogConfig, st.sampled_from(["json-file", "local", "none"]), maps),
     annotations=maps,
 )
 
