@@ -7,6 +7,7 @@ docker command: 125 for a bad flag, 1 for too few arguments.
 
 from __future__ import annotations
 
+import gc
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
@@ -93,6 +94,7 @@ class VerbCommand(click.Command):
 
     def _call(self, arguments: Sequence[str], **values: Any) -> int:
         check_count(self.path, self.verb, len(arguments))
+        gc.enable()
         session: Session = click.get_current_context().find_root().obj
         return self.verb.run(session, values, list(arguments))
 

@@ -199,9 +199,7 @@ def main(argv: Sequence[str]) -> int:
     except (KeyboardInterrupt, click.Abort):
         return 130
     except BrokenPipeError:
-        # Who read our output has had enough; nor may the interpreter's own flush fail.
-        sys.stdout = None
-        return 141
+        return 141  # as a shell names the end by SIGPIPE: who read our output has had enough
     except MinidockerError as error:
         if "-D" in argv or "--debug" in argv:
             raise
