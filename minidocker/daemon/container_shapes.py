@@ -147,6 +147,8 @@ def host_config(spec: ContainerSpec) -> dict[str, Any]:
         defaults = {"MaskedPaths": MASKED_PATHS, "ReadonlyPaths": READONLY_PATHS}
         shown |= {name: list(paths) for name, paths in defaults.items() if shown[name] is None}
     return shown | {
+        "IpcMode": spec.ipc_mode or "private",
+        "CgroupnsMode": spec.cgroupns_mode or "private",
         "ContainerIDFile": "",
         "NetworkMode": spec.network_mode,
         "PortBindings": {},

@@ -24,8 +24,9 @@ UNDOCUMENTED = {
     "EventMessage": {"status", "id", "from"},
     "ImageInspect": {"Parent", "Comment", "DockerVersion", "GraphDriver"},
     "HostConfig": {"KernelMemory"},
-    "MountPoint": set(),
 }
+# Pointers in dockerd's Go, that the text does not call nullable.
+POINTERS = {"HostConfig": {"MemorySwappiness"}}
 
 
 @cache
