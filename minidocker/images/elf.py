@@ -58,7 +58,7 @@ def parse_elf(data: bytes) -> Elf | None:
 
         search = [each for path in named(DT_RUNPATH, DT_RPATH) for each in path.split(":") if each]
         return Elf(interpreter, tuple(named(DT_NEEDED)), tuple(search))
-    except (struct.error, IndexError, ValueError):
+    except (struct.error, IndexError, OverflowError, ValueError):
         return None
 
 

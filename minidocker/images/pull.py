@@ -11,6 +11,7 @@ from __future__ import annotations
 
 import asyncio
 import socket
+import sqlite3
 from dataclasses import dataclass
 
 from minidocker.errors import InvalidParameter, MinidockerError, NotFound, SystemFailure
@@ -92,6 +93,12 @@ async def pull(
         except (Unreachable, Interrupted, Answer) as error:
             if endpoint is places[-1] or not (endpoint.mirror or isinstance(error, Unreachable)):
                 raise explain(error, reference) from error
+        except (OSError, sqlite3.OperationalError) as error:
+            where = getattr(error, "filename", None) or "the store"
+            reason = getattr(error, "strerror", None) or error
+            raise SystemFailure(
+                f"cannot store {reference.familiar()}: {reason}: {where}"
+            ) from error
     raise SystemFailure(f"no registry to ask for {reference}")
 
 

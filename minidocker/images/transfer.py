@@ -8,7 +8,6 @@ says.
 from __future__ import annotations
 
 import asyncio
-import os
 from collections.abc import AsyncIterator
 
 from minidocker.errors import SystemFailure
@@ -35,7 +34,7 @@ async def fetch_blob(
     Tries ``config.attempts`` times, each time waiting twice as long, and counts
     anew after a try that brought a good piece.  Raises what the last try raised,
     and then the bytes stay for a later pull to go on with; ``SystemFailure`` when
-    they are not what was promised or cannot be stored.
+    they are not what was promised, ``OSError`` when they cannot be stored.
     """
     if blobs.has(descriptor.digest):
         return
@@ -49,9 +48,6 @@ async def fetch_blob(
     except (Interrupted, Unreachable):
         writer.close()
         raise
-    except OSError as error:
-        reason = os.strerror(error.errno or 0)
-        raise SystemFailure(f"cannot store the blob {short} in {blobs.root}: {reason}") from error
     finally:
         writer.abort()
     tell(Progress(short, DOWNLOADED))

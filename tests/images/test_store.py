@@ -5,7 +5,6 @@ from __future__ import annotations
 import json
 import shutil
 import tempfile
-from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -20,12 +19,6 @@ from tests.images.stores import content, listed, open_store, put
 
 ONE = sample([{"a": b"1"}])
 TWO = sample([{"a": b"1"}, {"b": b"22"}], cmd=("two",))
-
-
-@pytest.fixture
-def store(tmp_path: Path) -> Iterator[ImageStore]:
-    with open_store(tmp_path) as opened:
-        yield opened
 
 
 def nobody(image_id: str) -> list[str]:
@@ -95,7 +88,7 @@ def test_a_tag_moves_and_the_other_image_stays(store: ImageStore, tmp_path: Path
     store.tag(two.id, parse_reference("it:1"))
     assert store.resolve("it:1").id == two.id
     assert store.resolve(one.id).names == ()
-    assert listed(tmp_path) == {"it:1": digest(TWO.manifest), "": digest(ONE.manifest)}
+    assert listed(tmp_path / "store") == {"it:1": digest(TWO.manifest), "": digest(ONE.manifest)}
 
 
 def test_what_cannot_be_tagged(store: ImageStore) -> None:
@@ -118,8 +111,8 @@ def test_the_last_name_takes_the_image_along(store: ImageStore, tmp_path: Path) 
         ("Deleted", image.id),
         ("Deleted", layer),
     ]
-    assert content(tmp_path) == (set(), set(), set())
-    assert listed(tmp_path) == {}
+    assert content(tmp_path / "store") == (set(), set(), set())
+    assert listed(tmp_path / "store") == {}
 
 
 def test_shared_content_goes_with_the_last_image(store: ImageStore, tmp_path: Path) -> None:
@@ -127,7 +120,7 @@ def test_shared_content_goes_with_the_last_image(store: ImageStore, tmp_path: Pa
     put(store, TWO, ["two"])
     removed = store.remove("two", False, nobody)
     assert [kind for kind, _ in removed] == ["Untagged", "Deleted", "Deleted"]
-    blobs, layers, _ = content(tmp_path)
+    blobs, layers, _ = content(tmp_path / "store")
     assert blobs == {key[7:] for key in ONE.blobs}
     assert len(layers) == 1
     assert store.layers.lower_dirs(store.resolve("one").config.diff_ids)
@@ -136,7 +129,7 @@ def test_shared_content_goes_with_the_last_image(store: ImageStore, tmp_path: Pa
 def test_an_image_of_a_container_is_kept(store: ImageStore, tmp_path: Path) -> None:
     image = put(store, ONE, ["it"])
     short = image.id[7:19]
-    before = content(tmp_path)
+    before = content(tmp_path / "store")
     with pytest.raises(Conflict) as caught:
         store.remove("it", False, lambda _: ["c" * 64])
     assert caught.value.message == (
@@ -147,7 +140,7 @@ def test_an_image_of_a_container_is_kept(store: ImageStore, tmp_path: Path) -> N
         store.remove(short, False, lambda _: ["c" * 64], nobody)
     with pytest.raises(Conflict, match=r"\(cannot be forced\) - .*running container c{12}"):
         store.remove(short, True, lambda _: ["c" * 64])
-    assert content(tmp_path) == before
+    assert content(tmp_path / "store") == before
     # By name and with force, the name goes; the running container keeps the image.
     assert store.remove("it", True, lambda _: ["c" * 64]) == [("Untagged", "it:latest")]
     assert store.resolve(image.id).names == ()

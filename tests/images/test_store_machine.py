@@ -159,5 +159,5 @@ def reference(name: str) -> Reference:
     return parse_reference(name)
 
 
-Images.TestCase.settings = settings(max_examples=25, stateful_step_count=25, deadline=None)
+Images.TestCase.settings = settings(max_examples=50, stateful_step_count=25, deadline=None)
 TestImages = Images.TestCase
