@@ -294,3 +294,34 @@ def test_a_full_disk_is_said_and_nothing_is_left(registry: Registry, tmp_path: P
     assert "No space left on device" in answer.stderr
     assert "SystemFailure: cannot store" in answer.stderr
     assert answer.stdout == ""
+
+
+def test_an_image_removed_meanwhile_takes_nothing_from_a_pull(
+    store: ImageStore, registry: Registry, tmp_path: Path
+) -> None:
+    """Both share a layer; it stays, though the only image that has it goes."""
+    shared, more = {"a": b"one" * 9000}, {"b": b"new" * 9000}
+    small = sample([shared], architecture=HERE)
+    big = sample([shared, more], architecture=HERE)
+    registry.push(write_layout(tmp_path / "small", [small]), "share/it:small")
+    registry.push(write_layout(tmp_path / "big", [big]), "share/it:big")
+    gate = threading.Event()
+
+    def stall_the_new_layer(path: str, body: bytes) -> bytes:
+        front.stall = gate if path.endswith(digest(big.layers[1])) else None
+        return body
+
+    async def pull_while_the_other_goes() -> Image:
+        reference = parse_reference(f"{front.host}/share/it:big")
+        task = asyncio.create_task(pull(reference, store=store, registry=FAST))
+        await asyncio.to_thread(front.stalled.wait, 30)
+        store.remove(small.id, True, lambda _: [])
+        gate.set()
+        return await task
+
+    fetch(store, f"{registry.host}/share/it:small")
+    with serve_front(registry.host, tamper=stall_the_new_layer) as front:
+        image = asyncio.run(pull_while_the_other_goes())
+    assert image.id == big.id
+    assert len(store.layers.lower_dirs(image.config.diff_ids)) == 2
+    assert {key[7:] for key in big.blobs} == content(tmp_path / "store")[0]
