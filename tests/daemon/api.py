@@ -66,6 +66,7 @@ def _schema(name: str, definition: dict[str, Any]) -> Any:
         return _strict(definition)
     known = {key: _strict(value) for key, value in properties.items()}
     known |= dict.fromkeys(UNDOCUMENTED.get(name, ()), True)
+    known |= {key: {"anyOf": [known[key], {"type": "null"}]} for key in POINTERS.get(name, ())}
     required = [key for part in definition.get("allOf", [definition]) for key in _required(part)]
     return {
         "type": "object",
