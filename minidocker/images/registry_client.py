@@ -12,6 +12,7 @@ from __future__ import annotations
 
 import asyncio
 import json
+import os
 import re
 import ssl
 from collections.abc import AsyncIterator
@@ -304,4 +305,16 @@ def connection_trouble(error: Exception, url: str) -> str:
         )
     if "Name or service not known" in text or "name resolution" in text:
         return f"dial tcp: lookup {host_of(host)}: no such host ({text})"
+    if (number := kernels_reason(error)) is not None:
+        return f"dial tcp {host}: connect: {os.strerror(number).lower()}"
     return f"dial tcp {host}: {text}"
+
+
+def kernels_reason(error: BaseException | None) -> int | None:
+    """The errno at the bottom of an exception: httpx and anyio wrap it three times."""
+    while error is not None:
+        if isinstance(error, OSError) and error.errno is not None:
+            return error.errno
+        inner = error.exceptions[0] if isinstance(error, BaseExceptionGroup) else None
+        error = inner or error.__cause__ or error.__context__
+    return None
