@@ -27,7 +27,7 @@ def host(files: Mapping[str, str] | None = None) -> Host:
 
 
 def body_of(*line: str, files: Mapping[str, str] | None = None, cwd: str = "") -> dict[str, Any]:
-    """The create request for ``minidocker run LINE``.  Raises what the command line refuses with."""
+    """The create request for ``minidocker run LINE``.  Raises what refuses it."""
     command = VerbCommand("run", "run", RUN)
     context = command.make_context("run", list(line))
     image, *arguments = context.params.pop("arguments")

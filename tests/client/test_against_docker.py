@@ -72,36 +72,41 @@ busybox sh -c 'echo "$HOME"' -x
 TELLING = {"StopTimeout", "Init", "MaskedPaths", "ReadonlyPaths"}
 
 
-def said(value: Any, name: str = "") -> Any:
+# How the docker command says nothing, where that is no zero.
+SILENCE = {
+    "MemorySwappiness": -1,
+    "RestartPolicy": {"Name": "no"},
+    "ConsoleSize": [0, 0],
+}
+
+
+def said(value: Any) -> Any:
     """``value`` without what says nothing: null, empty and zero fields."""
-    if isinstance(value, dict):
-        pruned = {key: said(inner, key) for key, inner in value.items()}
-        return {
-            key: inner
-            for key, inner in pruned.items()
-            if inner is not None
-            and (inner not in ("", 0, False, [], {}) or key in TELLING)
-            # -1 is how the docker command says nothing about swappiness,
-            and (key, inner) != ("MemorySwappiness", -1)
-            # and "no" about a restart policy.
-            and (key, inner) != ("RestartPolicy", {"Name": "no"})
-        } or None
     if isinstance(value, list):
         return [said(inner) if isinstance(inner, dict) else inner for inner in value]
-    return value
+    if not isinstance(value, dict):
+        return value
+    pruned = {key: said(inner) for key, inner in value.items()}
+    return {
+        key: inner
+        for key, inner in pruned.items()
+        if inner is not None
+        and (key in TELLING or inner not in ("", 0, False, [], {}))
+        and SILENCE.get(key) != inner
+    }
 
 
 def explained(body: dict[str, Any]) -> Any:
     """The request without the differences that have a reason."""
     body = said(body)
-    # The docker command keeps variables in a Go map: its order is random.
-    if "Env" in body:
-        body["Env"] = sorted(body["Env"])
+    # The docker command keeps variables and binds in Go maps: their order is random.
+    for holder, key in ((body, "Env"), (body["HostConfig"], "Binds")):
+        if key in holder:
+            holder[key] = sorted(holder[key])
     # An endpoint that says nothing is the network mode said twice.
     networks = body.get("NetworkingConfig", {}).get("EndpointsConfig")
     if not networks:
         body.pop("NetworkingConfig", None)
-    # --volume without a source: the value is an empty object, which says nothing.
     return body
 
 
