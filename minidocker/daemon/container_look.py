@@ -25,6 +25,7 @@ PERIOD = 1.0  # seconds between two samples
 
 
 async def listing(engine: Engine, request: Request) -> Answer:
+    """``all``, ``limit``, ``size`` and ``filters``."""
     chosen = choose(
         engine.containers.list(),
         parse_filters(request.text("filters"), ALLOWED),

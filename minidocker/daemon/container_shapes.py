@@ -79,6 +79,7 @@ def inspect(container: Container, around: Around) -> dict[str, Any]:
 
 
 def graph_driver(around: Around) -> dict[str, Any]:
+    """``GraphDriver``: the directories of the container's overlay."""
     upper = around.directory / "upper"
     return {
         "Name": STORAGE_DRIVER,
@@ -93,6 +94,7 @@ def graph_driver(around: Around) -> dict[str, Any]:
 
 
 def state(value: State) -> dict[str, Any]:
+    """``State``, with ``Health`` where there is a check."""
     shown: dict[str, Any] = {
         "Status": value.status,
         "Running": value.running,

@@ -118,6 +118,7 @@ class LogStyle:
 
 
 async def logs(engine: Engine, request: Request) -> Answer:
+    """In frames without a terminal; what cannot be read is refused before the head is sent."""
     container = engine.containers.get(request.params["id"])
     stdout, stderr = request.flag("stdout"), request.flag("stderr")
     if not (stdout or stderr):

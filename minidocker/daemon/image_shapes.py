@@ -86,7 +86,7 @@ def summary(
 def history(image: Image, layer_sizes: Sequence[int]) -> list[dict[str, Any]]:
     """The newest first.  ``layer_sizes``: bytes, the bottom layer first."""
     sizes = iter(layer_sizes)
-    shown = [
+    shown: list[dict[str, Any]] = [
         {
             "Id": "<missing>",
             "Created": created_seconds(entry.created),

@@ -48,6 +48,7 @@ async def ping(engine: Engine, request: Request) -> Answer:
 
 
 async def version(engine: Engine, request: Request) -> Answer:
+    """The engine's version and the API's; where Docker names its Go, we name our Python."""
     kernel = os.uname().release
     own = {
         "ApiVersion": "1.50",
@@ -79,6 +80,7 @@ async def auth(engine: Engine, request: Request) -> Answer:
 
 
 async def info(engine: Engine, request: Request) -> Answer:
+    """What ``docker info`` prints."""
     containers = engine.containers.list()
     facts = engine.facts
     return json_response(
