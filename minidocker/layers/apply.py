@@ -187,7 +187,7 @@ def _apply_entry(
         raise InvalidParameter(f"the layer has a name of more than {limits.path - 1} bytes")
     if not path:
         if not entry.isdir():
-            raise InvalidParameter("the layer's root is no directory")
+            raise InvalidParameter("the layer has a root that is no directory")
         tree.set_root(metadata_of(entry))
         return []
     parent, _, name = path.rpartition("/")

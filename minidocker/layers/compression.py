@@ -94,6 +94,7 @@ class Gunzip(Plain):
         self._member = zlib.decompressobj(wbits=31)
 
     def readinto(self, buffer: memoryview) -> int:  # type: ignore[override]
+        """Inflate at most a buffer full at a time, however far the data would stretch."""
         count = 0
         while count == 0 and self._input():
             try:

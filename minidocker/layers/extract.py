@@ -50,7 +50,7 @@ def extract(entry: tarfile.TarInfo, stream: Counted, place: Place, tree: Inside)
         finally:
             os.close(fd)
     elif entry.issym():
-        os.symlink(entry.linkname, place.name, dir_fd=place.parent)
+        make_link(entry, place)
         left_out = write_metadata_at(place.parent, place.name, metadata, link=True)
     elif entry.type in DEVICES:
         if not make_device(entry, place):
@@ -74,6 +74,13 @@ def write_content(entry: tarfile.TarInfo, stream: Counted, fd: int) -> None:
             data = data[written:]
     if end != entry.size:
         os.ftruncate(fd, entry.size)
+
+
+def make_link(entry: tarfile.TarInfo, place: Place) -> None:
+    """A symbolic link, to whatever it says: it means something only inside a container."""
+    if not entry.linkname or "\0" in entry.linkname:
+        raise InvalidParameter(f"the layer has {entry.name!r}, a link to {entry.linkname!r}")
+    os.symlink(entry.linkname, place.name, dir_fd=place.parent)
 
 
 def make_device(entry: tarfile.TarInfo, place: Place) -> bool:

@@ -117,6 +117,7 @@ class CopyingSnapshots:
             for layer in reversed(lower):
                 merge_layer(layer, fresh)
         except BaseException:
+            # Whatever it was, also Ctrl-C: a half copy is of no use to anyone.
             remove_tree(fresh)
             raise
         os.rename(fresh, home / "rootfs")

@@ -151,6 +151,8 @@ def metadata_of(entry: tarfile.TarInfo) -> Metadata:
         for key, value in entry.pax_headers.items()
         if key.startswith(XATTR)
     }
+    if any("\0" in name for name in xattrs):
+        raise InvalidParameter(f"the layer has an attribute without a name: {entry.name!r}")
     time = nanoseconds(entry.pax_headers.get("mtime", str(int(entry.mtime))))
     return Metadata(entry.mode & 0o7777, entry.uid, entry.gid, time, xattrs)
 

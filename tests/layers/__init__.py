@@ -1,0 +1,1 @@
+"""Tests of the layers: blobs, tars, trees, stores, snapshots."""
