@@ -13,6 +13,7 @@ import gc
 import logging
 import os
 import signal
+import sqlite3
 import sys
 import time
 from collections.abc import Iterator, Sequence
@@ -33,7 +34,7 @@ from minidocker.daemon.machine import (
     pid_file,
 )
 from minidocker.daemon.options import Options, parse_options
-from minidocker.daemon.routes import Router
+from minidocker.daemon.routes import Router, describe_os_error
 from minidocker.daemon.server import Server, listen, remove_socket_files
 from minidocker.errors import MinidockerError
 from minidocker.images import store as image_store
@@ -58,9 +59,17 @@ def main(argv: Sequence[str] | None = None) -> int:
         with claim(options):
             asyncio.run(serve(options))
     except MinidockerError as error:
-        print(f"minidocker daemon: {error}", file=sys.stderr)
-        return 1
+        return _complain(str(error))
+    except OSError as error:
+        return _complain(describe_os_error(error))
+    except sqlite3.Error as error:
+        return _complain(f"the records in {options.data_root}/minidocker.db: {error}")
     return 0
+
+
+def _complain(sentence: str) -> int:
+    print(f"minidocker daemon: {sentence}", file=sys.stderr)
+    return 1
 
 
 @contextlib.contextmanager

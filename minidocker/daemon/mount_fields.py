@@ -176,7 +176,7 @@ def _write_long(mount: Mount) -> dict[str, Any]:
 
 
 def mount_points(mounts: Sequence[Mount]) -> list[dict[str, Any]]:
-    """Inspect's ``Mounts`` (Engine API, MountPoint)."""
+    """Inspect's ``Mounts`` (Engine API, MountPoint).  A tmpfs is in HostConfig only, as Docker's."""
     return [
         {
             "Type": mount.kind,
@@ -187,10 +187,9 @@ def mount_points(mounts: Sequence[Mount]) -> list[dict[str, Any]]:
             "Propagation": _propagation(mount),
         }
         for mount in mounts
+        if mount.kind == "bind"
     ]
 
 
 def _propagation(mount: Mount) -> str:
-    if mount.kind == "tmpfs":
-        return ""
     return next((each for each in mount.options if each in PROPAGATIONS), "rprivate")

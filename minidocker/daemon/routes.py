@@ -30,7 +30,14 @@ from minidocker.daemon import (
 from minidocker.daemon.connection import Gone
 from minidocker.daemon.engine import Engine
 from minidocker.daemon.exchange import Answer, Job, Request, Response, error_response
-from minidocker.errors import InvalidParameter, MinidockerError, NotFound, NotModified
+from minidocker.daemon.unserved import UNSERVED
+from minidocker.errors import (
+    InvalidParameter,
+    MinidockerError,
+    NotFound,
+    NotModified,
+    Refused,
+)
 
 OLDEST: Final = (1, 24)
 NEWEST: Final = (1, 50)
@@ -116,6 +123,14 @@ def match(method: str, path: str) -> tuple[Route, dict[str, str]] | None:
     return None
 
 
+def unserved(method: str, path: str) -> MinidockerError:
+    """The error for a request that no route takes."""
+    for known, pattern, command in UNSERVED:
+        if known == method and _expression(pattern).fullmatch(path):
+            return Refused(f"{command} is not supported by this engine yet")
+    return NotFound("page not found")
+
+
 def split_version(path: str) -> tuple[tuple[int, int], str]:
     """``/v1.41/info`` -> ((1, 41), "/info"); without a prefix the newest is meant.
 
@@ -157,7 +172,7 @@ class Router:
             request.version, request.path = split_version(request.path)
             found = match(request.method, request.path)
             if found is None:
-                raise NotFound("page not found")
+                raise unserved(request.method, request.path)
         except MinidockerError as error:
             return Job(functools.partial(_always, answer_for(error)))
         route, request.params = found

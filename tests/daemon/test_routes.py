@@ -16,6 +16,7 @@ from minidocker.daemon import routes
 from minidocker.daemon.engine import Engine
 from minidocker.daemon.exchange import RawConnection, Request, Response
 from minidocker.daemon.routes import NEWEST, OLDEST, ROUTES, Router, match, split_version
+from minidocker.daemon.unserved import UNSERVED
 from minidocker.errors import InvalidParameter, NotModified, StartFailed
 from tests.daemon import api
 
@@ -92,6 +93,23 @@ def test_what_there_is_not_is_a_page_not_found(path: str) -> None:
     assert (answer.status, answer.content_type) == (404, "application/json")
     assert json.loads(answer.body) == {"message": "page not found"}
     api.check("ErrorResponse", json.loads(answer.body))
+
+
+def test_what_is_not_served_yet_is_refused_by_the_commands_name() -> None:
+    operations = set(api.operations().values())
+    for method, pattern, command in UNSERVED:
+        assert (method, pattern) in operations
+        answer = ask(method, pattern.replace("{name}", "a/b").replace("{id}", "x"))
+        assert answer.status == 400
+        assert json.loads(answer.body)["message"].startswith(f"{command} is not supported")
+
+
+def test_every_operation_outside_of_swarm_is_served_or_refused_by_name() -> None:
+    ours = {(route.method, route.pattern) for route in ROUTES}
+    ours |= {(method, pattern) for method, pattern, _ in UNSERVED}
+    swarm = ("/swarm", "/nodes", "/services", "/tasks", "/secrets", "/configs", "/plugins")
+    missing = {each for each in api.operations().values() if each not in ours}
+    assert {path for _, path in missing if not path.startswith(swarm)} == {"/volumes/{name}"}
 
 
 def test_ping_has_the_headers_that_clients_look_for() -> None:

@@ -1,0 +1,41 @@
+"""Operations of the API that this engine does not have yet, each with the command that asks.
+
+They are refused by the command's name: "page not found" would tell nobody what is
+missing.  Swarm, plugins and what belongs to them are no part of this engine at all.
+"""
+
+from __future__ import annotations
+
+from typing import Final
+
+UNSERVED: Final = (
+    ("GET", "/containers/{id}/changes", "docker diff"),
+    ("GET", "/containers/{id}/export", "docker export"),
+    ("POST", "/containers/{id}/update", "docker update"),
+    ("GET", "/containers/{id}/attach/ws", "attaching by a web socket"),
+    ("HEAD", "/containers/{id}/archive", "docker cp"),
+    ("GET", "/containers/{id}/archive", "docker cp"),
+    ("PUT", "/containers/{id}/archive", "docker cp"),
+    ("POST", "/containers/prune", "docker container prune"),
+    ("POST", "/build", "docker build"),
+    ("POST", "/build/prune", "docker builder prune"),
+    ("POST", "/commit", "docker commit"),
+    ("POST", "/session", "BuildKit"),
+    ("POST", "/images/load", "docker load"),
+    ("GET", "/images/get", "docker save"),
+    ("GET", "/images/{name}/get", "docker save"),
+    ("POST", "/images/{name}/push", "docker push"),
+    ("GET", "/images/search", "docker search"),
+    ("POST", "/images/prune", "docker image prune"),
+    ("GET", "/distribution/{name}/json", "docker manifest inspect"),
+    ("GET", "/system/df", "docker system df"),
+    ("POST", "/volumes/create", "docker volume create"),
+    ("GET", "/volumes/{name}", "docker volume inspect"),
+    ("DELETE", "/volumes/{name}", "docker volume rm"),
+    ("POST", "/volumes/prune", "docker volume prune"),
+    ("POST", "/networks/create", "docker network create"),
+    ("POST", "/networks/{id}/connect", "docker network connect"),
+    ("POST", "/networks/{id}/disconnect", "docker network disconnect"),
+    ("DELETE", "/networks/{id}", "docker network rm"),
+    ("POST", "/networks/prune", "docker network prune"),
+)
