@@ -176,7 +176,7 @@ def _write_long(mount: Mount) -> dict[str, Any]:
 
 
 def mount_points(mounts: Sequence[Mount]) -> list[dict[str, Any]]:
-    """Inspect's ``Mounts`` (Engine API, MountPoint).  A tmpfs is in HostConfig only, as Docker's."""
+    """Inspect's ``Mounts`` (Engine API, MountPoint); a ``--tmpfs`` is in HostConfig only."""
     return [
         {
             "Type": mount.kind,
