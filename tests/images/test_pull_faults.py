@@ -89,6 +89,26 @@ def test_bytes_that_are_not_the_digests_are_refused_and_forgotten(
     assert nothing_is_left(store, tmp_path / "store")
 
 
+def test_an_index_is_not_believed_about_another_manifest(
+    store: ImageStore, registry: Registry, tmp_path: Path
+) -> None:
+    """The registry sends an image that is whole, but is not the one in the index."""
+    other = sample([{"b": b"2"}], architecture=HERE)
+
+    def swap(path: str, body: bytes) -> bytes:
+        return other.manifest if "/manifests/sha256:" in path else body
+
+    listing = sample([{"a": b"1"}], architecture=HERE)
+    registry.push(write_layout(tmp_path / "index", [listing], index=True), "index/it:1")
+    registry.push(write_layout(tmp_path / "other", [other]), "index/it:other")
+    with (
+        serve_front(registry.host, tamper=swap) as front,
+        pytest.raises(SystemFailure, match="manifest verification failed"),
+    ):
+        fetch(store, f"{front.host}/index/it:1")
+    assert nothing_is_left(store, tmp_path / "store")
+
+
 def test_a_wrong_diff_id_is_refused_and_forgotten(
     store: ImageStore, registry: Registry, tmp_path: Path
 ) -> None:

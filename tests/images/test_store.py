@@ -170,6 +170,14 @@ def test_the_image_comes_back_to_layers_that_stayed(store: ImageStore, tmp_path:
     assert store.layers.lower_dirs(store.resolve("it").config.diff_ids)
 
 
+def test_an_image_that_came_back_goes_as_any_other(store: ImageStore, tmp_path: Path) -> None:
+    put(store, ONE, ["it"])
+    store.remove("it", True, lambda _: ["c" * 64], nobody)
+    put(store, ONE, ["it"])
+    store.remove("it", False, nobody)
+    assert content(tmp_path / "store") == (set(), set(), set())
+
+
 def test_the_world_hears_of_changes(tmp_path: Path) -> None:
     heard: list[tuple[str, str, str]] = []
     with open_store(tmp_path, lambda *news: heard.append(news)) as store:
