@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import gzip
 import io
+import itertools
 import os
 import shutil
 import tempfile
@@ -151,6 +152,38 @@ def expected() -> list[Tree]:
             apply_layer(io.BytesIO(TARS[index].getvalue()), layer, layers)
             layers.insert(0, layer)
         return [read(layer) for layer in reversed(layers)]
+
+
+def test_killed_at_any_step_of_unpacking_a_layer_is_whole_or_not_there(tmp_path: Path) -> None:
+    whole = expected()[0]
+    for step in itertools.count():
+        store = LayerStore(tmp_path / str(step))
+        died = crashed(lambda store=store: ensure(store, 0), step)  # type: ignore[misc]
+        if store.has(CHAIN[0]):
+            assert read(store.path(CHAIN[0])) == whole
+        store.clean()
+        ensure(store, 0)
+        assert read(store.path(CHAIN[0])) == whole
+        assert len(os.listdir(store.root)) == 2
+        if not died:
+            assert step > 10, "there were steps to die at"
+            break
+
+
+def test_killed_at_any_step_of_removing_a_layer_is_whole_or_gone(tmp_path: Path) -> None:
+    whole = expected()[0]
+    for step in itertools.count():
+        store = LayerStore(tmp_path / str(step))
+        ensure(store, 0)
+        died = crashed(lambda store=store: store.remove(CHAIN[0]), step)  # type: ignore[misc]
+        there = store.has(CHAIN[0])
+        if there:
+            assert read(store.path(CHAIN[0])) == whole
+        store.clean()
+        assert len(os.listdir(store.root)) == (2 if there else 0)
+        if not died:
+            assert step > 5, "there were steps to die at"
+            break
 
 
 class Layers(RuleBasedStateMachine):
