@@ -12,6 +12,7 @@ diff ID has been checked: ``kill -9`` at any moment leaves only what ``clean`` r
 
 from __future__ import annotations
 
+import errno
 import fcntl
 import json
 import os
@@ -80,19 +81,34 @@ class LayerStore:
         if self.has(chain[index]):
             return chain[index]
         lower = self.lower_dirs(diff_ids[:index])
+        try:
+            self._unpack(chain[index], diff_ids[index], lower, open_blob)
+        except OSError as error:
+            hint = "; free some space" if error.errno in (errno.ENOSPC, errno.EDQUOT) else ""
+            raise SystemFailure(
+                f"the layer {diff_ids[index]} cannot be unpacked in {self.root}: {error}{hint}"
+            ) from error
+        return chain[index]
+
+    def _unpack(
+        self,
+        chain_id: str,
+        diff_id: str,
+        lower: Sequence[Path],
+        open_blob: Callable[[], BinaryIO],
+    ) -> None:
         with _Unfinished(self.root) as unfinished, open_blob() as blob:
             tree = unfinished.path / "tree"
             tree.mkdir()
             with open_layer(blob) as tar:
                 applied = apply_layer(tar, tree, lower, limits=self._limits)
-            if applied.diff_id != parse_digest(diff_ids[index]):
+            if applied.diff_id != parse_digest(diff_id):
                 raise SystemFailure(
                     f"the layer is not what the image says: its diff ID is {applied.diff_id}, "
-                    f"not {diff_ids[index]}"
+                    f"not {diff_id}"
                 )
-            record = Record(chain[index], applied.diff_id, applied.size, applied.entries)
+            record = Record(chain_id, applied.diff_id, applied.size, applied.entries)
             self._publish(record, tree, unfinished.path)
-        return chain[index]
 
     def lower_dirs(self, diff_ids: Sequence[str]) -> tuple[Path, ...]:
         """The directories of an image's layers as overlayfs wants them: topmost first.

@@ -17,7 +17,7 @@ import errno
 import os
 import stat
 
-from minidocker.errors import InvalidParameter
+from minidocker.errors import InvalidParameter, SystemFailure
 
 PREFIX = ".wh."
 META_PREFIX = ".wh..wh."
@@ -58,9 +58,16 @@ def is_whiteout(status: os.stat_result) -> bool:
 def make_whiteout(parent: int, name: str) -> None:
     """Hide ``name`` in the directory that is open as ``parent``.
 
-    Since Linux 5.8 everybody may make this one device.  Raises ``OSError``.
+    Since Linux 5.8 everybody may make this one device; ``SystemFailure`` where even
+    that is forbidden.  Raises ``OSError``.
     """
-    os.mknod(name, 0o000 | stat.S_IFCHR, os.makedev(0, 0), dir_fd=parent)
+    try:
+        os.mknod(name, stat.S_IFCHR, os.makedev(0, 0), dir_fd=parent)
+    except PermissionError:
+        raise SystemFailure(
+            f"the whiteout of {name!r} cannot be made: this user may not make character "
+            "devices here, not even 0:0; run as root, or on Linux 5.8 or newer"
+        ) from None
 
 
 def is_opaque(directory: str | int) -> bool:

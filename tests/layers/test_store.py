@@ -85,6 +85,13 @@ def test_damage_is_refused_and_leaves_nothing(store: LayerStore, damage: bytes) 
     assert os.listdir(store.root) == []
 
 
+def test_a_no_of_the_machine_is_one_sentence_and_leaves_nothing(store: LayerStore) -> None:
+    endless = tar(file("a" * 300))  # a name that no file system takes
+    with pytest.raises(SystemFailure, match="cannot be unpacked in .*too long"):
+        store.ensure([diff_id(endless)], 0, lambda: endless)
+    assert os.listdir(store.root) == []
+
+
 def test_the_limits_are_the_stores(tmp_path: Path) -> None:
     with pytest.raises(InvalidParameter, match="more than 1000 bytes"):
         ensure(LayerStore(tmp_path, Limits(size=1000)), 0)
