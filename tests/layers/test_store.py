@@ -87,7 +87,7 @@ def test_damage_is_refused_and_leaves_nothing(store: LayerStore, damage: bytes) 
 
 def test_a_no_of_the_machine_is_one_sentence_and_leaves_nothing(store: LayerStore) -> None:
     endless = tar(file("a" * 300))  # a name that no file system takes
-    with pytest.raises(SystemFailure, match="cannot be unpacked in .*too long"):
+    with pytest.raises(SystemFailure, match=r"cannot be unpacked in .*too long"):
         store.ensure([diff_id(endless)], 0, lambda: endless)
     assert os.listdir(store.root) == []
 
