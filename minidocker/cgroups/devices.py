@@ -16,7 +16,7 @@ from minidocker.cgroups import bpf, files
 from minidocker.cgroups.bpf import Instruction
 from minidocker.cgroups.resources import DeviceRule
 from minidocker.cgroups.steps import CgroupStep
-from minidocker.errors import Refused
+from minidocker.errors import InvalidParameter, Refused
 
 # linux/bpf.h: the low half of access_type is the kind of device, the high half
 # the bits of what is wanted.
@@ -46,6 +46,27 @@ def allowed(rules: Sequence[DeviceRule], kind: str, major: int, minor: int, acce
         if not wanted:
             return True
     return True
+
+
+def check_rules(rules: Sequence[DeviceRule]) -> None:
+    """Raise ``InvalidParameter`` for a rule that speaks of no device there could be.
+
+    A kind is "a", "b" or "c", access one or more of "r", "w", "m"; a major
+    number has 12 bits, a minor 20 (linux/kdev_t.h).
+    """
+    for rule in rules:
+        if (
+            rule.kind not in ("a", "b", "c")
+            or not rule.access
+            or not set(rule.access) <= set("rwm")
+            or not 0 <= (rule.major or 0) < 1 << 12
+            or not 0 <= (rule.minor or 0) < 1 << 20
+        ):
+            raise InvalidParameter(
+                f"invalid device cgroup rule '{_line(rule)}': it must look like 'c 1:3 rwm', with "
+                "a, b or c, a major number below 4096 and a minor below 1048576 or * for them, "
+                "and one or more of r, w and m"
+            )
 
 
 def assemble(rules: Sequence[DeviceRule]) -> list[Instruction]:

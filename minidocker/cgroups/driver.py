@@ -38,8 +38,8 @@ class Driver(Protocol):
         ``resources`` come from ``validate``.  Nothing is made before the steps
         are performed; parents are made as needed.  If a step fails, what the
         ones before it made is removed by ``open(path).remove()``.  Raises
-        ``InvalidParameter`` for a path outside the tree, ``Refused`` for
-        device rules that this version cannot express.
+        ``InvalidParameter`` for a path outside the tree and for device rules
+        that make no sense, ``Refused`` for those that this version cannot express.
         """
 
     def open(self, path: str) -> Cgroup:

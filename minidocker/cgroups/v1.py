@@ -16,7 +16,12 @@ from collections.abc import Mapping
 from typing import Any
 
 from minidocker.cgroups import files, freezer, stats
-from minidocker.cgroups.devices import AllowDevices, AttachDeviceProgram, lines_for
+from minidocker.cgroups.devices import (
+    AllowDevices,
+    AttachDeviceProgram,
+    check_rules,
+    lines_for,
+)
 from minidocker.cgroups.machine import Machine
 from minidocker.cgroups.resources import DeviceRule, Resources
 from minidocker.cgroups.steps import (
@@ -150,6 +155,7 @@ class V1:
         self.roots = list(dict.fromkeys([*self.trees.values(), *([unified] if unified else [])]))
 
     def machine(self) -> Machine:
+        """See ``Driver.machine``; read anew each time, since CPUs come and go."""
         cpuset = self.trees.get("cpuset")
         return Machine(
             cpus=files.read(f"{cpuset}/cpuset.cpus").strip() if cpuset else "",
@@ -163,12 +169,13 @@ class V1:
         )
 
     def plan(self, path: str, resources: Resources) -> list[Step]:
+        """See ``Driver.plan``.  Devices come last: from then on the group may hold a process."""
         path = clean_path(path)
         steps: list[Step] = [MakeCgroup(f"{root}/{path}") for root in self.roots]
         if "cpuset" in self.trees:
             steps.append(InheritCpuset(self.trees["cpuset"], path))
         steps += [
-            WriteCgroupFile(f"{self._tree_of(name)}/{path}/{name}", value)
+            WriteCgroupFile(f"{owner(self.trees, name)}/{path}/{name}", value)
             for name, value in files_for(resources)
         ]
         if resources.devices is not None:
@@ -187,20 +194,26 @@ class V1:
             files.remove_empty(f"{root}/{level}" for root in self.roots)
 
     def _allow_devices(self, path: str, rules: tuple[DeviceRule, ...]) -> Step:
+        check_rules(rules)
         if "devices" not in self.trees and self.unified:
             return AttachDeviceProgram(f"{self.unified}/{path}", rules)
         lines_for(rules)  # refuses, before anything is made, what v1 cannot express
-        return AllowDevices(f"{self._tree_of('devices.list')}/{path}", rules)
+        return AllowDevices(f"{owner(self.trees, 'devices.list')}/{path}", rules)
 
-    def _tree_of(self, file: str) -> str:
-        controller = file.partition(".")[0]
-        try:
-            return self.trees[controller]
-        except KeyError:
-            raise SystemFailure(
-                f"cannot write {file}: the cgroup controller {controller} is not mounted; "
-                f"mount it with: mount -t cgroup -o {controller} none /sys/fs/cgroup/{controller}"
-            ) from None
+
+def owner(directories: Mapping[str, str], file: str) -> str:
+    """Which of ``directories`` (controller -> directory) has ``file``: "cpu.shares" is cpu's.
+
+    Raises ``SystemFailure`` where that controller is not mounted.
+    """
+    controller = file.partition(".")[0]
+    try:
+        return directories[controller]
+    except KeyError:
+        raise SystemFailure(
+            f"cannot write {file}: the cgroup controller {controller} is not mounted; "
+            f"mount it with: mount -t cgroup -o {controller} none /sys/fs/cgroup/{controller}"
+        ) from None
 
 
 class V1Cgroup:
@@ -223,7 +236,11 @@ class V1Cgroup:
         return stats.from_v1(self._read)
 
     def oom_kills(self) -> int:
-        return stats.flat_keyed(self._read("memory.oom_control")).get("oom_kill", 0)
+        """See ``Cgroup.oom_kills``.  v1 counts where the victim was, and not in the groups above."""
+        memory = self.by_controller.get("memory")
+        groups = files.tree(memory) if memory else []
+        texts = [files.read_if_there(f"{each}/memory.oom_control") for each in groups]
+        return sum(stats.flat_keyed(text).get("oom_kill", 0) for text in texts)
 
     def freeze(self) -> None:
         if self.unified:
@@ -250,8 +267,7 @@ class V1Cgroup:
     def update(self, resources: Resources) -> None:
         now = stats.number(self._read("memory.memsw.limit_in_bytes"))
         for name, value in files_for(resources, memsw_now=now):
-            directory = self.by_controller[name.partition(".")[0]]
-            WriteCgroupFile(f"{directory}/{name}", value).execute()
+            WriteCgroupFile(f"{owner(self.by_controller, name)}/{name}", value).execute()
 
     @property
     def _freezer(self) -> str | None:

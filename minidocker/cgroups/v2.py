@@ -11,7 +11,7 @@ import os
 from pathlib import Path
 
 from minidocker.cgroups import files, freezer, stats
-from minidocker.cgroups.devices import AttachDeviceProgram
+from minidocker.cgroups.devices import AttachDeviceProgram, check_rules
 from minidocker.cgroups.machine import Machine
 from minidocker.cgroups.resources import Resources
 from minidocker.cgroups.steps import (
@@ -134,6 +134,7 @@ class V2:
         )
 
     def machine(self) -> Machine:
+        """See ``Driver.machine``; read anew each time, since CPUs come and go."""
         example = self._example()
         supports = {"nano_cpus", "cpu_quota", "cpu_period", "cpu_shares"}
         supported = {
@@ -145,10 +146,10 @@ class V2:
         }
         there = set().union(*(supported[each] for each in self.controllers))
         # Which weights there are, and whether swap is counted, shows only in a
-        # cgroup that is not the root.  Without any, a write will tell.
+        # cgroup that is not the root.
         if self._weight_file(example) is not None:
             there |= {"blkio_weight", "blkio_weight_device"}
-        if example and not os.path.exists(f"{example}/memory.swap.max"):
+        if not os.path.exists(f"{example}/memory.swap.max" if example else "/proc/swaps"):
             there -= {"memory_swap"}
         available = "cpuset" in self.controllers
         return Machine(
@@ -159,6 +160,7 @@ class V2:
         )
 
     def plan(self, path: str, resources: Resources) -> list[Step]:
+        """See ``Driver.plan``.  Controllers are passed on from the top down, then limits are set."""
         path = clean_path(path)
         leaf = f"{self.root}/{path}"
         above = [f"{self.root}/{level}".rstrip("/") for level in ("", *levels(path)[:-1])]
@@ -173,6 +175,7 @@ class V2:
             for name, value in files_for(resources, bfq=self._has_bfq())
         ]
         if resources.devices is not None:
+            check_rules(resources.devices)
             steps.append(AttachDeviceProgram(leaf, resources.devices))
         return steps
 
@@ -180,7 +183,7 @@ class V2:
         return V2Cgroup(f"{self.root}/{clean_path(path)}", bfq=self._has_bfq())
 
     def tidy(self, parent: str = "minidocker") -> None:
-        files.remove_empty([f"{self.root}/{level}" for level in reversed(levels(parent))])
+        files.remove_empty(f"{self.root}/{level}" for level in reversed(levels(clean_path(parent))))
 
     def _is_delegated(self) -> bool:
         # Only cgroups that are not the machine's root have a type.

@@ -153,7 +153,7 @@ def validate(resources: Resources, machine: Machine, *, update: bool = False) ->
     wanted = without_zeros(resources)
     if not update and (wanted.memory or 0) > 0 and wanted.memory_swap is None:
         wanted = replace(wanted, memory_swap=2 * (wanted.memory or 0))
-    check_memory(wanted, update)
+    check_memory(wanted, update=update)
     check_cpu(wanted, machine)
     check_block_io(wanted)
     kept, warnings = drop_unsupported(wanted, machine.supports)
@@ -170,14 +170,18 @@ def validate_update(current: Resources, change: Resources, machine: Machine) -> 
     """As ``validate``, for a ``change`` to a container that has ``current``.
 
     Returns the whole: ``current`` with the change in place.  Raises
-    ``Conflict`` where the change contradicts what stays.
+    ``Conflict`` where the change contradicts what stays (moby,
+    ``container/container_unix.go``, ``UpdateContainer``): memory, without
+    memory_swap beside it, must stay below the memory_swap there is, and a
+    container that has none must be given one.
     """
     change, warnings = validate(change, machine, update=True)
+    total = current.memory_swap or 0
     if (
-        change.memory is not None
+        "memory_swap" in machine.supports
+        and change.memory is not None
         and change.memory_swap is None
-        and current.memory_swap is not None
-        and 0 < current.memory_swap < change.memory
+        and 0 <= total < change.memory
     ):
         raise Conflict(
             "Memory limit should be smaller than already set memoryswap limit, "
@@ -192,7 +196,9 @@ def validate_update(current: Resources, change: Resources, machine: Machine) -> 
             raise Conflict(
                 f"Conflicting options: Nano CPUs cannot be updated as {name} has already been set"
             )
-    return Validated(current.updated(change), warnings)
+    whole = current.updated(change)
+    check_memory(whole)
+    return Validated(whole, warnings)
 
 
 def without_zeros(resources: Resources) -> Resources:
@@ -208,7 +214,11 @@ def without_zeros(resources: Resources) -> Resources:
     return replace(resources, **unset)
 
 
-def check_memory(wanted: Resources, update: bool) -> None:
+def check_memory(wanted: Resources, *, update: bool = False) -> None:
+    """Raise ``InvalidParameter`` for memory limits (bytes) that are too small or cross each other.
+
+    ``update``: ``wanted`` is only what changes, so that memory_swap may stand alone.
+    """
     memory, swap, reservation = wanted.memory, wanted.memory_swap, wanted.memory_reservation
     swappiness = wanted.memory_swappiness
     if memory is not None and memory < MINIMUM_MEMORY:
@@ -238,6 +248,11 @@ def check_memory(wanted: Resources, update: bool) -> None:
 
 
 def check_cpu(wanted: Resources, machine: Machine) -> None:
+    """Raise ``InvalidParameter`` for shares, times (microseconds) or a number of CPUs out of range.
+
+    ``nano_cpus`` and a real-time runtime are not dropped where the kernel has
+    no file for them, as the other fields are: Docker refuses the container.
+    """
     nano, quota, period = wanted.nano_cpus, wanted.cpu_quota, wanted.cpu_period
     count = machine.cpu_count
     if nano is not None and period is not None:
@@ -253,6 +268,10 @@ def check_cpu(wanted: Resources, machine: Machine) -> None:
     if nano is not None and not 10_000_000 <= nano <= count * 1_000_000_000:
         raise InvalidParameter(
             f"Range of CPUs is from 0.01 to {count}.00, as there are only {count} CPUs available"
+        )
+    if wanted.cpu_shares is not None and wanted.cpu_shares < 0:
+        raise InvalidParameter(
+            f"invalid CPU shares ({wanted.cpu_shares}): value must be a positive integer"
         )
     if wanted.cpu_shares is not None and wanted.cpu_shares < 2:
         raise InvalidParameter("the minimum allowed cpu-shares is 2")
@@ -272,6 +291,7 @@ def check_cpu(wanted: Resources, machine: Machine) -> None:
 
 
 def check_cpuset(wanted: Resources, machine: Machine) -> None:
+    """Raise ``InvalidParameter`` for CPUs or memory nodes that are no list, or are not there."""
     for kind, what, asked, there in (
         ("cpus", "CPUs", wanted.cpuset_cpus, machine.cpus),
         ("mems", "memory nodes", wanted.cpuset_mems, machine.mems),
@@ -287,6 +307,7 @@ def check_cpuset(wanted: Resources, machine: Machine) -> None:
 
 
 def check_block_io(wanted: Resources) -> None:
+    """Raise ``InvalidParameter`` for weights outside 10..1000 and rates that are not positive."""
     if wanted.blkio_weight is not None and not 10 <= wanted.blkio_weight <= 1000:
         raise InvalidParameter("Range of blkio weight is from 10 to 1000")
     for each in wanted.blkio_weight_device:
@@ -310,9 +331,10 @@ def drop_unsupported(wanted: Resources, supports: frozenset[str]) -> tuple[Resou
     "Unlimited" is dropped too, and that is no loss: there is no limit.
     """
     warnings: list[str] = []
+    nothing = Resources()
     for field, instead, warning in _DROPS:
         value = getattr(wanted, field)
-        if field in supports or value in (None, False, "", ()):
+        if field in supports or value == getattr(nothing, field):
             continue
         wanted = replace(wanted, **instead)
         unlimited = field in ("memory", "memory_swap", "pids_limit", "cpu_quota") and value <= 0

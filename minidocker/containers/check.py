@@ -151,7 +151,7 @@ def check_sysctl(name: str) -> None:
 
 
 def log_limits(log: LogConfig) -> dict[str, int | str]:
-    """The log as the launch protocol has it: ``driver``, ``max_size`` (bytes; -1: none), ``max_file``.
+    """The launch protocol's ``log``: ``driver``, ``max_size`` (bytes; -1: none), ``max_file``.
 
     Raises ``InvalidParameter`` for a driver or an option that does not exist, and
     ``Refused`` for the ones that this engine does not have.
@@ -176,7 +176,7 @@ def log_limits(log: LogConfig) -> dict[str, int | str]:
 
 
 def parse_size(text: str) -> int:
-    """``10m``, ``1.5GB`` in bytes (powers of 1024), -1 for no limit.  Raises ``InvalidParameter``."""
+    """``10m``, ``1.5GB`` in bytes (powers of 1024); -1: no limit.  Raises ``InvalidParameter``."""
     if text == "-1":
         return -1
     match = _SIZE.fullmatch(text.strip())

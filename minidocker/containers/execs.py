@@ -1,31 +1,177 @@
-"""Commands run inside a container that already runs (``docker exec``)."""
+"""Commands run inside a container that already runs (``docker exec``).
+
+An exec has a monitor of its own, so that its streams too go past the daemon.  Known
+execs are in memory only: they end with their container.
+"""
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+import contextlib
+import os
+import time
+from dataclasses import dataclass, replace
+
+from minidocker.containers import state as life
+from minidocker.containers.container import Container
+from minidocker.containers.core import Core
+from minidocker.containers.exec_spec import Exec, ExecSpec
+from minidocker.containers.launch import exec_request
+from minidocker.containers.link import Client, Link
+from minidocker.containers.names import new_id
+from minidocker.errors import Conflict, MinidockerError, NotFound, StartFailed
+from minidocker.linux.messages import Channel, connect_unix
+
+__all__ = ["Exec", "ExecSpec", "Execs"]
+
+REMEMBERED = 300.0  # seconds that an exec can be inspected after its end
 
 
-@dataclass(frozen=True)
-class ExecSpec:
-    command: tuple[str, ...]
-    environment: tuple[str, ...] = ()
-    working_dir: str = ""
-    user: str = ""
-    tty: bool = False
-    privileged: bool = False
-    attach_stdin: bool = False
-    attach_stdout: bool = False
-    attach_stderr: bool = False
-    detach_keys: str = ""
-    console_size: tuple[int, int] = (0, 0)  # rows, columns
+@dataclass
+class _Known:
+    value: Exec
+    link: Link | None = None
+    ended_at: float = 0.0
 
 
-@dataclass(frozen=True)
-class Exec:
-    id: str
-    container_id: str
-    spec: ExecSpec
-    running: bool = False
-    started: bool = False
-    exit_code: int | None = None  # None until it ended
-    pid: int = 0
+class Execs:
+    """The event loop's thread owns it."""
+
+    def __init__(self, core: Core) -> None:
+        self._core = core
+        self._known: dict[str, _Known] = {}
+
+    def create(self, container: Container, spec: ExecSpec) -> str:
+        """Raises ``Conflict`` unless it runs."""
+        life.advance(container.state.status, life.EXEC, id=container.id, name=container.name)
+        self._prune()
+        made = Exec(new_id(), container.id, spec)
+        self._known[made.id] = _Known(made)
+        self._publish(container, f"exec_create: {' '.join(spec.command)}", made.id)
+        return made.id
+
+    def get(self, exec_id: str) -> Exec:
+        """Raises ``NotFound``."""
+        return self._find(exec_id).value
+
+    def check(self, exec_id: str) -> Exec:
+        """Raises ``NotFound``, ``Conflict``: what can be said before its streams are given away."""
+        found = self._find(exec_id).value
+        if found.running:
+            raise Conflict(f"exec {exec_id} is already running")
+        if found.started:
+            raise Conflict(f"exec {exec_id} has already run")
+        container = self._core.store.now(found.container_id)
+        if container is None:
+            raise NotFound(f"No such container: {found.container_id}")
+        life.advance(container.state.status, life.EXEC, id=container.id, name=container.name)
+        return found
+
+    async def start(
+        self, exec_id: str, client: Client | None, console_size: tuple[int, int] = (0, 0)
+    ) -> None:
+        """Returns when its program runs.
+
+        Raises as ``check``, and ``StartFailed``; the client's descriptor is still the
+        caller's then.
+        """
+        found = self.check(exec_id)
+        known = self._known[exec_id]
+        if any(console_size):
+            spec = replace(found.spec, console_size=console_size)
+            found = replace(found, spec=spec)
+        container = self._core.store.get(found.container_id)
+        known.value = replace(found, started=True)
+        try:
+            link, pid = await self._launch(container, found, client)
+        except StartFailed as error:
+            known.value = replace(known.value, exit_code=error.exit_code)
+            known.ended_at = time.monotonic()
+            raise
+        if client is not None:
+            client.close()
+        known.link = link
+        known.value = replace(known.value, running=True, pid=pid)
+        self._publish(container, f"exec_start: {' '.join(found.spec.command)}", exec_id)
+        self._core.spawn(self._watch(known, link))
+
+    async def _launch(
+        self, container: Container, found: Exec, client: Client | None
+    ) -> tuple[Link, int]:
+        core = self._core
+        run, cgroup = core.running(container), core.cgroup(container)
+        procs = cgroup.procs_files() if cgroup else ()
+        request = exec_request(container, found.id, found.spec, core.host, core.places, procs)
+        request["clients"] = [client.to_message()] if client else []
+        fds = [run.pidfd] + ([client.fd] if client else [])
+        try:
+            channel = Channel(connect_unix(str(core.places.launcher)))
+            channel.send(request, fds)
+        except OSError as error:
+            raise StartFailed(
+                f"the launcher cannot be asked: {error}; restart the daemon"
+            ) from error
+        link = Link(channel.sock)
+        received = await link.receive()
+        if received is None:
+            link.close()
+            raise StartFailed("the monitor of the exec ended while it started it")
+        event, got = received
+        for fd in got:
+            os.close(fd)  # its end is told by its monitor
+        if event["event"] == "failed":
+            link.close()
+            raise StartFailed(event["message"], event["exit_code"])
+        return link, event["pid"]
+
+    async def _watch(self, known: _Known, link: Link) -> None:
+        code = 137  # a monitor that was killed takes its process with it, by SIGKILL or SIGPIPE
+        try:
+            while (received := await link.receive()) is not None:
+                if received[0]["event"] == "exited":
+                    code = received[0]["code"]
+                    break
+        finally:
+            link.close()
+            known.link = None
+        known.value = replace(known.value, running=False, exit_code=code, pid=0)
+        known.ended_at = time.monotonic()
+        container = self._core.store.now(known.value.container_id)
+        if container is not None:
+            self._publish(container, "exec_die", known.value.id, exitCode=str(code))
+
+    def resize(self, exec_id: str, rows: int, columns: int) -> None:
+        """Raises ``NotFound``, ``Conflict`` when it does not run."""
+        known = self._find(exec_id)
+        if known.link is None:
+            raise Conflict(f"exec {exec_id} is not running")
+        self._core.spawn(known.link.resize(rows, columns))
+
+    def of(self, container_id: str) -> list[str]:
+        """The IDs of a container's execs that run or wait to run."""
+        return [
+            each.value.id
+            for each in self._known.values()
+            if each.value.container_id == container_id and each.value.exit_code is None
+        ]
+
+    def forget(self, container_id: str) -> None:
+        """Its container was removed."""
+        for id in [
+            id for id, each in self._known.items() if each.value.container_id == container_id
+        ]:
+            del self._known[id]
+
+    def _find(self, exec_id: str) -> _Known:
+        known = self._known.get(exec_id)
+        if known is None:
+            raise NotFound(f"No such exec instance: {exec_id}")
+        return known
+
+    def _prune(self) -> None:
+        limit = time.monotonic() - REMEMBERED
+        for id in [id for id, each in self._known.items() if 0 < each.ended_at < limit]:
+            del self._known[id]
+
+    def _publish(self, container: Container, action: str, exec_id: str, **more: str) -> None:
+        with contextlib.suppress(MinidockerError):
+            self._core.publish(container, action, execID=exec_id, **more)

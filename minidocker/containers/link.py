@@ -10,7 +10,9 @@ from __future__ import annotations
 
 import asyncio
 import base64
+import contextlib
 import json
+import os
 import socket
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -50,6 +52,10 @@ class Client:
             "early": base64.b64encode(self.early).decode(),
         }
 
+    def close(self) -> None:
+        """Let go of our descriptor; the monitor may have its own."""
+        os.close(self.fd)
+
 
 class Link:
     """A conversation with one monitor.  The event loop's thread owns it."""
@@ -84,6 +90,11 @@ class Link:
                     data, fds = data[sent:], ()
             if data:
                 await self._loop.sock_sendall(self._channel.sock, data)
+
+    async def resize(self, rows: int, columns: int) -> None:
+        """Tell the terminal its size; nothing happens when the other end is gone."""
+        with contextlib.suppress(OSError):
+            await self.send({"op": "resize", "rows": rows, "cols": columns})
 
     async def receive(self) -> tuple[dict[str, Any], list[int]] | None:
         """The next message and its descriptors; None at the end of the conversation.

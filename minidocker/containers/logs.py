@@ -1,8 +1,26 @@
-"""Reading the json-file logs that the monitors write."""
+"""Reading the json-file logs that the monitors write.
+
+A log is a few files: ``NAME`` and, older and older, ``NAME.1``, ``NAME.2`` ...  While a
+reader follows, the writer may rename them under it: the reader keeps its descriptor,
+reads it to the end, and goes on with the file that came after.
+"""
 
 from __future__ import annotations
 
+import asyncio
+import calendar
+import json
+import os
+import time
+from collections.abc import AsyncIterator, Callable, Iterator
 from dataclasses import dataclass
+from pathlib import Path
+from typing import BinaryIO
+
+from minidocker.linux import inotify
+
+BLOCK = 65536
+AT_ONCE = 1000  # lines, before others in the event loop get their turn
 
 
 @dataclass(frozen=True)
@@ -12,3 +30,206 @@ class LogLine:
     time_ns: int
     stream: str
     data: bytes
+
+
+@dataclass(frozen=True)
+class Wish:
+    """What a reader wants.  Times are Unix nanoseconds; ``tail``: the last so many, None is all."""
+
+    stdout: bool = True
+    stderr: bool = True
+    since_ns: int = 0
+    until_ns: int | None = None
+    tail: int | None = None
+
+    def wants(self, line: LogLine) -> bool:
+        """Whether this one is to be shown."""
+        return (self.stdout if line.stream == "stdout" else self.stderr) and (
+            line.time_ns >= self.since_ns
+            and (self.until_ns is None or line.time_ns <= self.until_ns)
+        )
+
+
+def parse_line(entry: bytes) -> LogLine | None:
+    """One line of the file; None for one that was cut by a crash."""
+    try:
+        found = json.loads(entry)
+        return LogLine(parse_time(found["time"]), found["stream"], found["log"].encode())
+    except (ValueError, KeyError, TypeError, AttributeError):
+        return None
+
+
+def parse_time(text: str) -> int:
+    """RFC 3339 in UTC with up to nine digits, as Unix nanoseconds.  Raises ``ValueError``."""
+    whole, _, fraction = text.removesuffix("Z").partition(".")
+    seconds = calendar.timegm(time.strptime(whole, "%Y-%m-%dT%H:%M:%S"))
+    return seconds * 10**9 + int(fraction.ljust(9, "0")[:9] or 0)
+
+
+def files_of(path: Path) -> list[Path]:
+    """The files of a log that there are, oldest first."""
+    found, number = [path], 1
+    while (older := path.with_name(f"{path.name}.{number}")).exists():
+        found.insert(0, older)
+        number += 1
+    return found
+
+
+def last_lines(file: BinaryIO, count: int) -> tuple[int, int]:
+    """Where the last ``count`` lines of ``file`` begin, and how many there are (at most ``count``).
+
+    Reads from the end backwards, so that the size of the file does not matter.
+    """
+    end = at = file.seek(0, os.SEEK_END)
+    found = 0
+    while at > 0:
+        size = min(BLOCK, at)
+        at -= size
+        file.seek(at)
+        block = file.read(size)
+        for offset in range(size - 1, -1, -1):
+            # The newline at the very end closes the last line, it begins none.
+            if block[offset] == 0x0A and at + offset != end - 1:
+                found += 1
+                if found == count:
+                    return at + offset + 1, count
+    return 0, min(count, found + (end > 0))
+
+
+def open_at(path: Path, tail: int | None) -> list[BinaryIO]:
+    """The log's files, open, each where reading begins; oldest first."""
+    opened: list[BinaryIO] = []
+    left = tail
+    for each in reversed(files_of(path)):
+        try:
+            file = each.open("rb")
+        except FileNotFoundError:
+            continue
+        opened.insert(0, file)
+        if left is not None:
+            start, found = last_lines(file, left) if left else (file.seek(0, os.SEEK_END), 0)
+            file.seek(start)
+            left -= found
+            if left == 0:
+                break
+    return opened
+
+
+class LogReader:
+    """Lines of one log, in order, none twice.  Close it."""
+
+    def __init__(self, path: Path, wish: Wish) -> None:
+        self._path, self._wish = path, wish
+        self._files = open_at(path, wish.tail)
+        self._partial = b""
+
+    def lines(self) -> Iterator[LogLine]:
+        """What there is now and was not read yet."""
+        while True:
+            if not self._files:
+                self._reopen()
+            if not self._files:
+                return
+            yield from self._rest_of(self._files[0])
+            if len(self._files) == 1 and not self._next_file():
+                return
+            # It was renamed; what was written until then is there by now.
+            yield from self._rest_of(self._files[0])
+            self._files.pop(0).close()
+
+    def close(self) -> None:
+        while self._files:
+            self._files.pop().close()
+
+    def _rest_of(self, file: BinaryIO) -> Iterator[LogLine]:
+        while entry := file.readline():
+            if not entry.endswith(b"\n"):  # its writer is in the middle of it
+                self._partial += entry
+                return
+            line = parse_line(self._partial + entry)
+            self._partial = b""
+            if line is not None and self._wish.wants(line):
+                yield line
+
+    def _next_file(self) -> bool:
+        """After a rotation the file that was read last has a successor."""
+        mine = os.fstat(self._files[-1].fileno())
+        newer: list[Path] = []
+        for path in reversed(files_of(self._path)):
+            try:
+                found = path.stat()
+            except FileNotFoundError:
+                continue
+            if (found.st_dev, found.st_ino) == (mine.st_dev, mine.st_ino):
+                break
+            newer.insert(0, path)
+        for path in newer:
+            self._files.append(path.open("rb"))
+        return bool(newer)
+
+    def _reopen(self) -> None:
+        try:
+            self._files.append(self._path.open("rb"))
+        except FileNotFoundError:
+            return
+
+
+async def read_log(
+    path: Path, wish: Wish, follow: asyncio.Event | None, running: Callable[[], bool]
+) -> AsyncIterator[LogLine]:
+    """The log's lines; while ``running()``, and if ``follow`` is given, also those to come.
+
+    ``follow`` is set by whoever knows that the container has ended.
+    """
+    news = _News(path.parent) if follow is not None else None
+    reader = LogReader(path, wish)
+    try:
+        while True:
+            last = follow is None or news is None or not running()
+            for count, line in enumerate(reader.lines(), 1):
+                yield line
+                if count % AT_ONCE == 0:
+                    await asyncio.sleep(0)
+            if last or news is None or follow is None:
+                return
+            if wish.until_ns is not None and time.time_ns() > wish.until_ns:
+                return
+            await news.wait(follow, wish.until_ns)
+    finally:
+        reader.close()
+        if news is not None:
+            news.close()
+
+
+class _News:
+    """Wakes when something in a directory is written, or an event is set."""
+
+    def __init__(self, directory: Path) -> None:
+        self._loop = asyncio.get_running_loop()
+        self._fd = inotify.inotify_init1(inotify.IN_NONBLOCK | inotify.IN_CLOEXEC)
+        mask = inotify.IN_MODIFY | inotify.IN_CREATE | inotify.IN_MOVED_TO
+        inotify.inotify_add_watch(self._fd, str(directory), mask)
+        self._some = asyncio.Event()
+        self._loop.add_reader(self._fd, self._read)
+
+    def _read(self) -> None:
+        try:
+            os.read(self._fd, BLOCK)
+        except BlockingIOError:
+            return
+        self._some.set()
+
+    async def wait(self, other: asyncio.Event, until_ns: int | None) -> None:
+        """Returns at the first of: a change, ``other``, the time ``until_ns``."""
+        seconds = None if until_ns is None else max(0.0, (until_ns - time.time_ns()) / 1e9) + 0.01
+        waits = [asyncio.ensure_future(each.wait()) for each in (self._some, other)]
+        try:
+            await asyncio.wait(waits, timeout=seconds, return_when=asyncio.FIRST_COMPLETED)
+        finally:
+            for each in waits:
+                each.cancel()
+        self._some.clear()
+
+    def close(self) -> None:
+        self._loop.remove_reader(self._fd)
+        os.close(self._fd)

@@ -1,42 +1,51 @@
 """Everything one can do with containers: the front door of this package.
 
 The daemon's handlers call ``Containers`` and nothing else here.  What a method
-does in detail lives next door: ``lifecycle`` (start, stop, remove), ``execs``,
-``health``, ``logs``, ``reconcile``.
+does in detail lives next door: ``settle`` (create), ``lifecycle`` (start, stop,
+remove), ``execs``, ``health``, ``logs``, ``reconcile``.
 """
 
 from __future__ import annotations
 
 import asyncio
+import contextlib
+import json
 import sqlite3
+import time
 from collections.abc import AsyncIterator
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 from minidocker.cgroups.driver import Driver
 from minidocker.cgroups.stats import Stats
+from minidocker.containers import state as life
 from minidocker.containers.container import Container
+from minidocker.containers.core import Core
 from minidocker.containers.events import EventBus
-from minidocker.containers.execs import Exec, ExecSpec
+from minidocker.containers.execs import Exec, Execs, ExecSpec
+from minidocker.containers.files import hostname_of, share_files, write_files
+from minidocker.containers.health import HealthChecks
+from minidocker.containers.launch import Places, seccomp
+from minidocker.containers.lifecycle import Lifecycle
 from minidocker.containers.link import Client
-from minidocker.containers.logs import LogLine
+from minidocker.containers.logs import LogLine, Wish, read_log
+from minidocker.containers.merge import command_line
+from minidocker.containers.modes import Modes
+from minidocker.containers.names import new_id
+from minidocker.containers.reconcile import late_monitors, reconcile
+from minidocker.containers.security import Security, effective_capabilities
+from minidocker.containers.settle import settle
 from minidocker.containers.spec import ContainerSpec
-from minidocker.containers.waits import Waiter
+from minidocker.containers.start import plan
+from minidocker.containers.store import ContainerStore
+from minidocker.containers.top import parse_ps, run_ps
+from minidocker.containers.waits import Waiter, parse_condition
+from minidocker.errors import InvalidParameter
 from minidocker.images.store import Image
-from minidocker.layers.snapshot import Snapshots
+from minidocker.layers.snapshot import Snapshot, Snapshots
+from minidocker.layers.trees import remove_tree
 
-
-@dataclass(frozen=True)
-class Places:
-    """Where things are.  ``root``: <data-root>/containers; ``run``: <exec-root>."""
-
-    root: Path
-    run: Path
-
-    @property
-    def launcher(self) -> Path:
-        return self.run / "launcher.sock"
+__all__ = ["Containers", "Places"]
 
 
 class Containers:
@@ -57,18 +66,26 @@ class Containers:
         cgroups: Driver | None,
         events: EventBus,
     ) -> None:
-        raise NotImplementedError
+        store = ContainerStore(db)
+        places.root.mkdir(mode=0o711, parents=True, exist_ok=True)
+        places.rootfs.mkdir(mode=0o700, parents=True, exist_ok=True)
+        self._core = Core(places, store, snapshots, cgroups, events)
+        self._execs = Execs(self._core)
+        self._health = HealthChecks(self._core, self._execs)
+        self._lifecycle = Lifecycle(self._core, self._health)
 
     async def reconcile(self) -> None:
         """Take over what still runs, notice what ended, clear what is nobody's.
 
         Call once, after the launcher listens and before the first request.
         """
-        raise NotImplementedError
+        await reconcile(self._core, self._lifecycle)
+        self._core.spawn(late_monitors(self._core, self._lifecycle))
+        self._core.spawn(self._warm_up())
 
     async def close(self) -> None:
         """Stop watching; the containers run on."""
-        raise NotImplementedError
+        await self._core.close()
 
     # -- records
 
@@ -81,73 +98,119 @@ class Containers:
         capabilities, mounts, limits, modes.  Raises ``InvalidParameter``, ``Refused``,
         ``Conflict`` (name taken), ``NotFound`` (a container or network it refers to).
         """
-        raise NotImplementedError
+        core = self._core
+        settled = settle(spec, image.config.config, core.host, core.machine, self.get)
+        container = Container(
+            id=new_id(),
+            name=core.store.free_name(name),
+            spec=settled.spec,
+            image_id=image.id,
+            diff_ids=image.config.diff_ids,
+            platform=image.config.os,
+            created_ns=time.time_ns(),
+            args=command_line(settled.spec),
+        )
+        try:
+            self._make_files(container, settled.modes)
+            core.store.add(container)
+        except BaseException:
+            # Whatever it was: a container is made whole or not at all.
+            remove_tree(core.places.directory(container.id))
+            raise
+        core.publish(container, "create")
+        return container
 
-    def warnings(self, spec: ContainerSpec) -> list[str]:
+    def warnings(self, spec: ContainerSpec, image: Image) -> list[str]:
         """What create should warn about: limits this kernel cannot keep."""
-        raise NotImplementedError
+        core = self._core
+        return list(settle(spec, image.config.config, core.host, core.machine, self.get).warnings)
 
     def plan(self, spec: ContainerSpec, image: Image) -> list[dict[str, str]]:
         """The steps of a start, and nothing is made: {"process", "text", "chapter"} each."""
-        raise NotImplementedError
+        core = self._core
+        settled = settle(spec, image.config.config, core.host, core.machine, self.get)
+        id = new_id()
+        container = Container(
+            id=id,
+            name="",
+            spec=settled.spec,
+            image_id=image.id,
+            diff_ids=image.config.diff_ids,
+            args=command_line(settled.spec),
+        )
+        home = core.places.directory(id)
+        lower = tuple(str(each) for each in core.snapshots.layers.lower_dirs(image.config.diff_ids))
+        snapshot = Snapshot(lower or (f"{home}/empty",), f"{home}/upper", f"{home}/work")
+        return [
+            {"process": process, "text": step.describe(), "chapter": step.chapter}
+            for process, step in plan(core, container, snapshot)
+        ]
 
     def get(self, ref: str) -> Container:
         """The container as it is now (a frozen value: ask again for news)."""
-        raise NotImplementedError
+        return self._core.store.get(ref)
 
-    def list(self) -> list[Container]:
+    def all(self) -> list[Container]:
         """All of them, newest first."""
-        raise NotImplementedError
+        return self._core.store.all()
 
     def using_image(self, image_id: str) -> list[Container]:
         """The containers made from this image (for ``rmi``)."""
-        raise NotImplementedError
+        return [each for each in self._core.store.all() if each.image_id == image_id]
 
     def rename(self, ref: str, name: str) -> None:
         """Another name.  Raises ``Conflict`` when taken, ``InvalidParameter`` when malformed."""
-        raise NotImplementedError
+        container = self.get(ref)
+        old = container.name
+        renamed = self._core.store.rename(container, name)
+        self._core.publish(renamed, "rename", oldName=f"/{old}")
 
     def directory(self, ref: str) -> Path:
         """<data-root>/containers/<id>: hostname, hosts, resolv.conf, upper/, logs."""
-        raise NotImplementedError
+        return self._core.places.directory(self.get(ref).id)
 
     def log_path(self, ref: str) -> Path | None:
         """Its log file, or None with log driver ``none``."""
-        raise NotImplementedError
+        container = self.get(ref)
+        return None if container.spec.log.driver == "none" else self._core.places.log(container.id)
 
     # -- life
 
     async def start(self, ref: str) -> None:
         """Run it.  Raises ``StartFailed`` (nothing is left then but the reason in its state)."""
-        raise NotImplementedError
+        await self._core.finish(self._lifecycle.start(self.get(ref)))
 
     async def stop(self, ref: str, timeout: int | None = None, signal: str | None = None) -> None:
-        """Stop signal, ``timeout`` seconds of grace (None: the container's own; -1: no end), KILL."""
-        raise NotImplementedError
+        """Stop signal, ``timeout`` seconds of grace (None: its own; -1: no end), KILL."""
+        await self._core.finish(self._lifecycle.stop(self.get(ref), timeout, signal))
 
     async def kill(self, ref: str, signal: str = "KILL") -> None:
         """Send a signal: "KILL", "SIGKILL" or "9".  With KILL, returns when it is dead."""
-        raise NotImplementedError
+        await self._core.finish(self._lifecycle.kill(self.get(ref), signal))
 
     async def restart(
         self, ref: str, timeout: int | None = None, signal: str | None = None
     ) -> None:
         """Stop (if it runs) and start."""
-        raise NotImplementedError
+        container = self.get(ref)
+        await self._core.finish(self._restart(container, timeout, signal))
 
     async def pause(self, ref: str) -> None:
         """Freeze every process, by the cgroup freezer."""
-        raise NotImplementedError
+        await self._core.finish(self._lifecycle.pause(self.get(ref)))
 
     async def unpause(self, ref: str) -> None:
-        raise NotImplementedError
+        """Let them go on."""
+        await self._core.finish(self._lifecycle.unpause(self.get(ref)))
 
     async def remove(self, ref: str, force: bool = False, volumes: bool = False) -> None:
         """Forget it and delete its files; with ``force`` kill it first.
 
         ``volumes``: its anonymous volumes too (there are none yet).
         """
-        raise NotImplementedError
+        container = self.get(ref)
+        await self._core.finish(self._lifecycle.remove(container, force))
+        self._execs.forget(container.id)
 
     def wait(self, ref: str, condition: str = "not-running") -> Waiter:
         """Register a waiter, at once; await it for a ``WaitResult(exit_code, error)``.
@@ -155,7 +218,12 @@ class Containers:
         ``condition``: "not-running" (or ""), "next-exit", "removed"; else ``InvalidParameter``.
         Call ``.cancel()`` on a waiter that nobody will await.
         """
-        raise NotImplementedError
+        container = self.get(ref)
+        state = container.state
+        running = state.running
+        return self._core.waits.register(
+            container.id, parse_condition(condition), running, state.exit_code
+        )
 
     # -- inside
 
@@ -165,23 +233,52 @@ class Containers:
         On return the client's descriptor is ours (duplicated to the monitor, closed here);
         when this raises it is still the caller's.
         """
-        raise NotImplementedError
+        container = self.get(ref)
+        status = container.state.status
+        life.advance(status, life.ATTACH, id=container.id, name=container.name)
+        run = self._core.runs.get(container.id)
+        if run is None or status != life.RUNNING:
+            self._core.arriving.setdefault(container.id, []).append(client)
+            return
+        self._core.publish(container, "attach")
+        self._core.spawn(self._hand_over(container.id, client))
 
     def resize(self, ref: str, rows: int, columns: int) -> None:
         """Tell the terminal its size."""
-        raise NotImplementedError
+        container = self.get(ref)
+        life.advance(container.state.status, life.RESIZE, id=container.id, name=container.name)
+        run = self._core.running(container)
+        if run.link is not None:
+            self._core.spawn(run.link.resize(rows, columns))
+        self._core.publish(container, "resize", height=str(rows), width=str(columns))
 
     async def top(self, ref: str, ps_args: str = "-ef") -> tuple[list[str], list[list[str]]]:
         """Titles and rows of the host's ``ps``, the container's processes only."""
-        raise NotImplementedError
+        container = self.get(ref)
+        life.advance(container.state.status, life.TOP, id=container.id, name=container.name)
+        text = await run_ps(ps_args)
+        found = parse_ps(text, set(self.pids(container.id)))
+        self._core.publish(container, "top")
+        return found
 
     def stats(self, ref: str) -> Stats | None:
         """What its cgroup says now; None when it does not run."""
-        raise NotImplementedError
+        container = self.get(ref)
+        cgroup = self._core.cgroup(container)
+        if cgroup is None or container.id not in self._core.runs:
+            return None
+        try:
+            return cgroup.stats()
+        except FileNotFoundError:  # it has just ended
+            return None
 
     def pids(self, ref: str) -> list[int]:
         """The host's numbers of its processes; empty when it does not run."""
-        raise NotImplementedError
+        container = self.get(ref)
+        run, cgroup = self._core.runs.get(container.id), self._core.cgroup(container)
+        if run is None:
+            return []
+        return cgroup.pids() if cgroup else [run.pid]
 
     def logs(
         self,
@@ -198,20 +295,36 @@ class Containers:
 
         Raises (at once, not at the first line) ``InvalidParameter`` with log driver ``none``.
         """
-        raise NotImplementedError
+        container = self.get(ref)
+        if container.spec.log.driver == "none":
+            raise InvalidParameter("configured logging driver does not support reading")
+        run = self._core.runs.get(container.id)
+        return read_log(
+            self._core.places.log(container.id),
+            Wish(stdout, stderr, since_ns, until_ns, tail),
+            run.ended if run and follow else None,
+            lambda: run is not None and not run.ended.is_set(),
+        )
 
     def trace(self, ref: str) -> list[dict[str, Any]]:
         """What the last start did, step by step, with times; also of one just removed.
 
         [{"process", "pid", "began_ns", "took_ns", "text", "chapter"}], in order.
         """
-        raise NotImplementedError
+        id = self._core.trace_id(ref)
+        if id in self._core.old_traces:
+            own, text = self._core.old_traces[id]
+        else:
+            own, text = self._core.daemon_traces.get(id, []), b"[]"
+            with contextlib.suppress(FileNotFoundError):
+                text = self._core.places.trace(id).read_bytes()
+        return [*own, *json.loads(text)]
 
     # -- execs
 
     def exec_create(self, ref: str, spec: ExecSpec) -> str:
         """Register a command to run inside; its ID.  Raises ``Conflict`` unless running."""
-        raise NotImplementedError
+        return self._execs.create(self.get(ref), spec)
 
     async def exec_start(
         self, exec_id: str, client: Client | None = None, console_size: tuple[int, int] = (0, 0)
@@ -222,18 +335,56 @@ class Containers:
         then counts as ended with 126 or 127; the client's descriptor is still the caller's,
         who may write the message into it).
         """
-        raise NotImplementedError
+        await self._core.finish(self._execs.start(exec_id, client, console_size))
 
     def exec_check(self, exec_id: str) -> Exec:
         """The exec, if it may be started: for a 404 or 409 before the connection is hijacked."""
-        raise NotImplementedError
+        return self._execs.check(exec_id)
 
     def exec_inspect(self, exec_id: str) -> Exec:
-        raise NotImplementedError
+        """How it stands.  Raises ``NotFound``."""
+        return self._execs.get(exec_id)
 
     def exec_resize(self, exec_id: str, rows: int, columns: int) -> None:
-        raise NotImplementedError
+        """Tell its terminal the size.  Raises ``NotFound``, ``Conflict`` when it does not run."""
+        self._execs.resize(exec_id, rows, columns)
 
     def execs_of(self, ref: str) -> list[str]:
         """IDs of its execs that run or wait to run."""
-        raise NotImplementedError
+        return self._execs.of(self.get(ref).id)
+
+    # -- within
+
+    def _make_files(self, container: Container, modes: Modes) -> None:
+        core = self._core
+        directory = core.places.directory(container.id)
+        core.snapshots.prepare(container.id, container.diff_ids)
+        partner = modes.joined.get("network")
+        if partner is not None:
+            share_files(directory, core.places.directory(partner))
+            return
+        name = hostname_of(container.spec, modes, container.short_id, core.host.name)
+        write_files(directory, container.spec, modes, name, core.host.files)
+
+    async def _restart(self, container: Container, timeout: int | None, signal: str | None) -> None:
+        if container.state.running:
+            await self._lifecycle.stop(container, timeout, signal)
+        await self._lifecycle.start(self.get(container.id))
+        self._core.publish(container, "restart")
+
+    async def _hand_over(self, id: str, client: Client) -> None:
+        """Give the client to the monitor; whether or not that works, our descriptor is closed."""
+        run = self._core.runs.get(id)
+        try:
+            if run is not None and run.link is not None:
+                message = {"op": "attach", "client": client.to_message()}
+                await run.link.send(message, [client.fd])
+        except OSError:
+            pass  # it ended just now: the client sees the end of its stream
+        finally:
+            client.close()
+
+    async def _warm_up(self) -> None:
+        """The first start should not wait for what all starts need: the default filter."""
+        held = effective_capabilities((), (), False, self._core.host.capabilities)
+        await asyncio.to_thread(seccomp, ContainerSpec(), Security(), held)

@@ -150,24 +150,18 @@ class ContainerSpec:
 
     @classmethod
     def from_record(cls, record: dict[str, Any]) -> ContainerSpec:
-        plain = {
+        """The inverse of ``to_record``, also after a trip through JSON."""
+        plain: dict[str, Any] = {
             key: tuple(value) if isinstance(value, list) else value for key, value in record.items()
         }
-        health = plain["health"]
-        return cls(
-            **{
-                **plain,
-                "health": HealthCheck(**{**health, "test": tuple(health["test"])})
-                if health
-                else None,
-                "devices": tuple(Device(**each) for each in record["devices"]),
-                "mounts": tuple(
-                    Mount(**{**each, "options": tuple(each["options"])})
-                    for each in record["mounts"]
-                ),
-                "ulimits": tuple(Ulimit(**each) for each in record["ulimits"]),
-                "resources": Resources.from_record(record["resources"]),
-                "restart": RestartPolicy(**record["restart"]),
-                "log": LogConfig(**record["log"]),
-            }
+        if health := record["health"]:
+            plain["health"] = HealthCheck(**{**health, "test": tuple(health["test"])})
+        plain["devices"] = tuple(Device(**each) for each in record["devices"])
+        plain["mounts"] = tuple(
+            Mount(**{**each, "options": tuple(each["options"])}) for each in record["mounts"]
         )
+        plain["ulimits"] = tuple(Ulimit(**each) for each in record["ulimits"])
+        plain["resources"] = Resources.from_record(record["resources"])
+        plain["restart"] = RestartPolicy(**record["restart"])
+        plain["log"] = LogConfig(**record["log"])
+        return cls(**plain)

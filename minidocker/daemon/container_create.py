@@ -23,7 +23,7 @@ async def create(engine: Engine, request: Request) -> Answer:
     spec = read_create(await request.json(), block_device, platform)
     image = await find_image(engine, spec.image, platform)
     name = request.text("name") or None
-    warnings = engine.containers.warnings(spec)
+    warnings = engine.containers.warnings(spec, image)
     container = engine.containers.create(spec, name, image, platform)
     return json_response({"Id": container.id, "Warnings": warnings}, 201)
 

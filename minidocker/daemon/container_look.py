@@ -27,7 +27,7 @@ PERIOD = 1.0  # seconds between two samples
 async def listing(engine: Engine, request: Request) -> Answer:
     """``all``, ``limit``, ``size`` and ``filters``."""
     chosen = choose(
-        engine.containers.list(),
+        engine.containers.all(),
         parse_filters(request.text("filters"), ALLOWED),
         everything=request.flag("all"),
         limit=request.number("limit") or 0,

@@ -26,7 +26,7 @@ ALLOWED: Final = ("before", "dangling", "label", "reference", "since", "until")
 async def listing(engine: Engine, request: Request) -> Answer:
     """Without its digests, manifests: this engine keeps one platform of an image."""
     filters = parse_filters(request.text("filters"), ALLOWED)
-    uses = Counter(each.image_id for each in engine.containers.list())
+    uses = Counter(each.image_id for each in engine.containers.all())
     chosen = choose(engine, engine.images.list(), filters, time.time_ns())
     shown = [
         image_shapes.summary(

@@ -81,7 +81,7 @@ def _network(engine: Engine, name: str, detailed: bool) -> dict[str, Any]:
                 "IPv4Address": "",
                 "IPv6Address": "",
             }
-            for each in engine.containers.list()
+            for each in engine.containers.all()
             if each.state.running and each.spec.network_mode == name
         }
     return shown

@@ -81,7 +81,7 @@ async def auth(engine: Engine, request: Request) -> Answer:
 
 async def info(engine: Engine, request: Request) -> Answer:
     """What ``docker info`` prints."""
-    containers = engine.containers.list()
+    containers = engine.containers.all()
     facts = engine.facts
     return json_response(
         {

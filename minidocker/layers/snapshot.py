@@ -62,11 +62,11 @@ class Snapshots:
 
     def __init__(self, containers_root: Path, layers: LayerStore) -> None:
         self._root = containers_root
-        self._layers = layers
+        self.layers = layers
 
     def prepare(self, container_id: str, diff_ids: Sequence[str]) -> Snapshot:
         """See ``SnapshotStore``; a few milliseconds, whatever the image's size."""
-        lower = self._layers.lower_dirs(diff_ids)
+        lower = self.layers.lower_dirs(diff_ids)
         home = _home(self._root, container_id)
         if (home / "upper").is_dir():
             raise Conflict(f"the container {container_id} has a root already")
@@ -83,7 +83,7 @@ class Snapshots:
         home = _home(self._root, container_id)
         if not (home / "upper").is_dir():
             raise NotFound(f"the container {container_id} has no root")
-        return self._snapshot(home, self._layers.lower_dirs(diff_ids))
+        return self._snapshot(home, self.layers.lower_dirs(diff_ids))
 
     def remove(self, container_id: str) -> None:
         """See ``SnapshotStore``."""

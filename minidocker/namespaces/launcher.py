@@ -111,6 +111,7 @@ class Launcher:
             os.set_blocking(fd, False)
 
     def run(self) -> None:
+        """Serve until nobody holds it and nothing runs; then return."""
         syscalls.prctl(flags.PR_SET_CHILD_SUBREAPER, 1)
         signal.signal(signal.SIGCHLD, lambda number, frame: None)
         signal.set_wakeup_fd(self._wake_in, warn_on_full_buffer=False)
@@ -150,7 +151,7 @@ class Launcher:
         connection.settimeout(None)
         request, fds = received
         if request.get("op") == "hello":
-            channel.send({"version": minidocker.__version__, "pid": os.getpid()})
+            self._greet(channel)
             self._keepers[channel.fileno()] = channel
             return
         pid = os.fork()
@@ -160,6 +161,10 @@ class Launcher:
         for fd in fds:
             os.close(fd)
         channel.close()
+
+    def _greet(self, channel: Channel) -> None:
+        with contextlib.suppress(OSError):
+            channel.send({"version": minidocker.__version__, "pid": os.getpid()})
 
     def _be_monitor(self, request: dict[str, Any], fds: list[int], channel: Channel) -> None:
         """The child: never returns."""
@@ -229,13 +234,13 @@ class Launcher:
                 write_atomically(path, {"code": code, "at": time.time_ns()})
 
     def _keeper_spoke(self, fd: int) -> None:
-        """A daemon has nothing more to say: this is its end."""
+        """A daemon asks who we are, once more, or has come to its end."""
         channel = self._keepers[fd]
-        try:
+        with contextlib.suppress(OSError):
             if channel.feed():
+                while channel.next() is not None:
+                    self._greet(channel)
                 return
-        except OSError:
-            pass
         del self._keepers[fd]
         channel.close()
 

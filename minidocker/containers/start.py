@@ -1,0 +1,163 @@
+"""Starting a container: its cgroup, then a request to the launcher, then its answer.
+
+Whatever fails, what was made until then is taken back.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import os
+import shutil
+from collections.abc import Sequence
+from typing import Any
+
+from minidocker.containers.container import Container
+from minidocker.containers.core import Core, Run
+from minidocker.containers.launch import AskLauncher, cgroup_path, container_request, limits
+from minidocker.containers.link import Client, Link
+from minidocker.containers.modes import parse_modes
+from minidocker.containers.mounts import make_sources
+from minidocker.errors import Conflict, MinidockerError, StartFailed, SystemFailure
+from minidocker.layers.snapshot import Snapshot
+from minidocker.linux.messages import Channel, connect_unix
+from minidocker.linux.plan import Step, StepFailed, perform
+from minidocker.namespaces.plan import container_plan
+
+
+def plan(core: Core, container: Container, snapshot: Snapshot) -> list[tuple[str, Step]]:
+    """Every step of a start with the process that takes it, in order; nothing happens."""
+    cgroup = core.cgroup(container)
+    request = container_request(
+        container, core.host, core.places, snapshot, cgroup.procs_files() if cgroup else ()
+    )
+    join = list(parse_modes(container.spec).joined)
+    request["join"] = {kind: index for index, kind in enumerate(join)}
+    own: list[Step] = []
+    if core.cgroups:
+        own += core.cgroups.plan(cgroup_path(container), limits(container.spec))
+    own.append(AskLauncher(str(core.places.launcher), len(join), lambda: None))
+    return [("daemon", step) for step in own] + container_plan(
+        request, range(3, 3 + len(join))
+    ).steps()
+
+
+async def launch(core: Core, container: Container) -> Run:
+    """Run the container's first process.
+
+    Clients that attached before are handed to its monitor.  Raises ``StartFailed``,
+    ``Conflict`` (a container whose namespaces it shares does not run),
+    ``InvalidParameter``; nothing is left then.
+    """
+    clients = core.arriving.pop(container.id, [])
+    try:
+        joined = _joined(core, container)
+        make_sources(container.spec.mounts)
+        link = _ask(core, container, joined, clients)
+    except OSError as error:
+        await _take_back(core, container)
+        raise StartFailed(f"cannot start container {container.id}: {error}") from error
+    except MinidockerError:
+        await _take_back(core, container)
+        raise
+    finally:
+        for client in clients:
+            client.close()  # the monitor has its own now
+    return await _answer(core, container, link)
+
+
+def _ask(
+    core: Core, container: Container, joined: dict[str, int], clients: Sequence[Client]
+) -> Link:
+    """The daemon's own steps, each timed; the link to the new monitor."""
+    places, cgroup = core.places, core.cgroup(container)
+    snapshot = core.snapshots.get(container.id, container.diff_ids)
+    places.exit_file(container.id).unlink(missing_ok=True)
+    places.monitor(container.id).parent.mkdir(parents=True, exist_ok=True)
+    places.monitor(container.id).unlink(missing_ok=True)
+    request = container_request(
+        container, core.host, places, snapshot, cgroup.procs_files() if cgroup else ()
+    )
+    request["join"] = {kind: index for index, kind in enumerate(joined)}
+    request["clients"] = [client.to_message() for client in clients]
+    fds = [*joined.values(), *(client.fd for client in clients)]
+    channels: list[Channel] = []
+
+    def send() -> None:
+        channels.append(Channel(connect_unix(str(places.launcher))))
+        channels[0].send(request, fds)
+
+    steps: list[Step] = []
+    if core.cgroups:
+        steps += core.cgroups.plan(cgroup_path(container), limits(container.spec))
+    steps.append(AskLauncher(str(places.launcher), len(fds), send))
+    trace = core.daemon_traces[container.id] = []
+
+    def done(index: int, began: int, took: int) -> None:
+        trace.append(_entry(steps[index], began, took))
+
+    try:
+        perform(steps, done)
+    except StepFailed as failed:
+        for channel in channels:
+            channel.close()
+        raise StartFailed(_explained(failed)) from failed
+    return Link(channels[0].sock)
+
+
+def _entry(step: Step, began_ns: int, took_ns: int) -> dict[str, Any]:
+    return {
+        "process": "daemon",
+        "pid": os.getpid(),
+        "began_ns": began_ns,
+        "took_ns": took_ns,
+        "text": step.describe(),
+        "chapter": step.chapter,
+    }
+
+
+def _explained(failed: StepFailed) -> str:
+    text = f"{failed.step.describe()}: {failed.error.strerror or failed.error}"
+    if isinstance(failed.step, AskLauncher):
+        text += "; the launcher has ended: restart the daemon"
+    return text
+
+
+def _joined(core: Core, container: Container) -> dict[str, int]:
+    """The pidfds of the containers whose namespaces are shared."""
+    found = {}
+    for kind, id in parse_modes(container.spec).joined.items():
+        partner = core.store.get(id)
+        run = core.runs.get(partner.id)
+        if run is None:
+            shown = {"pid": "PID", "ipc": "IPC"}.get(kind, kind)
+            raise Conflict(f"cannot join {shown} of a non running container: {partner.id}")
+        found[kind] = run.pidfd
+    return found
+
+
+async def _answer(core: Core, container: Container, link: Link) -> Run:
+    received = await link.receive()
+    if received is None:
+        await _take_back(core, container)
+        link.close()
+        raise StartFailed("the monitor of the container ended while it started it")
+    event, fds = received
+    if event["event"] == "failed":
+        link.close()
+        await _take_back(core, container)
+        raise StartFailed(event["message"], event["exit_code"])
+    return Run(container.id, event["pid"], fds[0], link)
+
+
+async def _take_back(core: Core, container: Container) -> None:
+    cgroup = core.cgroup(container)
+    if cgroup is not None:
+        with contextlib.suppress(OSError, SystemFailure):  # the next start makes it anew
+            await asyncio.to_thread(cgroup.remove)
+    remove_run_directory(core, container.id)
+
+
+def remove_run_directory(core: Core, id: str) -> None:
+    """<exec-root>/containers/<id>, which holds the monitor's socket and nothing else."""
+    shutil.rmtree(core.places.monitor(id).parent, ignore_errors=True)

@@ -1,0 +1,53 @@
+"""``docker top``: the host's ``ps``, of which the container's processes are kept."""
+
+from __future__ import annotations
+
+import asyncio
+import shlex
+from collections.abc import Collection
+
+from minidocker.errors import InvalidParameter, SystemFailure
+
+
+async def run_ps(arguments: str) -> str:
+    """What ``ps ARGUMENTS`` says.  Raises ``InvalidParameter``, ``SystemFailure``."""
+    try:
+        words = shlex.split(arguments)
+    except ValueError as error:
+        raise InvalidParameter(f"the arguments of ps are malformed: {error}") from error
+    try:
+        ps = await asyncio.create_subprocess_exec(
+            "ps",
+            *words,
+            stdin=asyncio.subprocess.DEVNULL,
+            stdout=asyncio.subprocess.PIPE,
+            stderr=asyncio.subprocess.PIPE,
+        )
+    except FileNotFoundError:
+        raise SystemFailure("top needs the host's ps, which is not there: install procps") from None
+    out, err = await ps.communicate()
+    if ps.returncode:
+        message = err.decode(errors="replace").strip().partition("\n")[0]
+        raise InvalidParameter(f"error running ps: {message or f'exit status {ps.returncode}'}")
+    return out.decode(errors="replace")
+
+
+def parse_ps(text: str, pids: Collection[int]) -> tuple[list[str], list[list[str]]]:
+    """Titles, and the rows whose PID is one of ``pids``.
+
+    The last column keeps its spaces.  Raises ``InvalidParameter`` when there is no
+    column named PID (moby daemon/top_unix.go, ``parsePSOutput``).
+    """
+    lines = text.splitlines()
+    titles = lines[0].split() if lines else []
+    if "PID" not in titles:
+        raise InvalidParameter("Couldn't find PID field in ps output")
+    column = titles.index("PID")
+    rows = []
+    for line in lines[1:]:
+        fields = line.split(None, len(titles) - 1)
+        if len(fields) <= column or not fields[column].isdecimal():
+            continue
+        if int(fields[column]) in pids:
+            rows.append(fields)
+    return titles, rows
