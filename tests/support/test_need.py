@@ -20,7 +20,7 @@ def outcome(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> 
 
 
 def test_a_missing_program_is_named_with_its_package(outcome: type[BaseException]) -> None:
-    with pytest.raises(outcome, match="no-such-program.*apt-get install its-package"):
+    with pytest.raises(outcome, match=r"no-such-program.*apt-get install its-package"):
         need_program("no-such-program", package="its-package")
 
 
