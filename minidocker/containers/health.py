@@ -129,8 +129,8 @@ class HealthChecks:
             exec_id = self._execs.create(container, spec)
             try:
                 await self._execs.start(exec_id, client)
-            except BaseException:
-                client.close()  # whatever it was, the descriptor is still ours
+            except BaseException:  # also when this task is cancelled
+                client.close()
                 raise
             code, output = await self._output(exec_id, ours, limit)
         except MinidockerError as error:

@@ -13,6 +13,8 @@ import posixpath
 
 from minidocker.linux import flags, syscalls
 
+MAX_LINKS = 40  # as the kernel's own walk (path_resolution(7))
+
 
 def open_in_root(root: str, path: str, how: int = os.O_PATH) -> int:
     """A descriptor of ``path`` below ``root``; links stay inside.  Raises ``OSError``."""
@@ -26,11 +28,14 @@ def open_in_root(root: str, path: str, how: int = os.O_PATH) -> int:
         os.close(root_fd)
 
 
-def make_in_root(root: str, path: str, directory: bool, mode: int = 0o755) -> int:
+def make_in_root(
+    root: str, path: str, directory: bool, mode: int = 0o755, links: int = MAX_LINKS
+) -> int:
     """Like ``open_in_root``, but what is missing is made first.
 
     Missing parents become directories (0755, root's); the last name a directory
-    or an empty file, as ``directory`` says: something to mount on.
+    or an empty file, as ``directory`` says: something to mount on.  Where a link leads to
+    what is missing, that is made, inside; at most ``links`` of them are followed.
     """
     try:
         return open_in_root(root, path)
@@ -48,6 +53,11 @@ def make_in_root(root: str, path: str, directory: bool, mode: int = 0o755) -> in
                 name, os.O_CREAT | os.O_EXCL | os.O_WRONLY | os.O_CLOEXEC, 0o644, dir_fd=parent_fd
             )
             os.close(made)
+    except FileExistsError:
+        if not links:
+            raise OSError(errno.ELOOP, os.strerror(errno.ELOOP), path) from None
+        target = posixpath.join(parent, os.readlink(name, dir_fd=parent_fd))
+        return make_in_root(root, target, directory, mode, links - 1)
     finally:
         os.close(parent_fd)
     return open_in_root(root, path)

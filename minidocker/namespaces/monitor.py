@@ -100,7 +100,7 @@ class Monitor:
         try:
             self._log = _open_log(log)
             started = start(plan, theirs, report, inits)
-        except BaseException:
+        except BaseException:  # whatever it was, nobody may find the socket
             self._forget_socket()
             raise
         for fd in {fd for fd in theirs if fd >= 0} | set(self._lent):

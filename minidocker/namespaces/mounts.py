@@ -56,6 +56,11 @@ class DetachParentMount(Step):
         syscalls.mount(None, point, None, flags.MS_PRIVATE)
 
 
+PLAIN = "redirect_dir=off,metacopy=off,index=off"
+"""The upper layer stays what the image format knows: whole files, whiteouts, opaque
+directories.  Some kernels are configured otherwise (Documentation/filesystems/overlayfs.rst)."""
+
+
 @dataclass(frozen=True)
 class MountOverlay(Step):
     """The image's layers under a layer of the container's own (overlayfs).
@@ -74,7 +79,8 @@ class MountOverlay(Step):
     @property
     def options(self) -> str:
         lower = ":".join(_escape(name) for name in self.lower)
-        return f"lowerdir={lower},upperdir={_escape(self.upper)},workdir={_escape(self.work)}"
+        where = f"lowerdir={lower},upperdir={_escape(self.upper)},workdir={_escape(self.work)}"
+        return f"{where},{PLAIN}"
 
     def describe(self) -> str:
         return (

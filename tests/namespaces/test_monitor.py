@@ -1,0 +1,111 @@
+"""The processes around a container: launcher, monitor, init, exec."""
+
+from __future__ import annotations
+
+import json
+import os
+import signal
+import time
+from pathlib import Path
+
+import pytest
+
+from minidocker.linux.messages import Channel, connect_unix
+from tests.namespaces.harness import Bench
+
+pytestmark = pytest.mark.kernel
+
+
+def test_init_reaps_orphans_and_passes_signals_on(bench: Bench) -> None:
+    script = "trap 'echo got; exit 3' TERM; (sleep 0.01 &) ; echo up; while :; do sleep 0.05; done"
+    running = bench.start(["sh", "-c", script], init=True)
+    running.read_until(b"up")
+    signal.pidfd_send_signal(running.pidfd, signal.SIGTERM)
+    result = running.finish()
+    assert result.text == "got\n"
+    assert result.code == 3
+
+
+def test_without_init_the_program_itself_is_pid_1(bench: Bench) -> None:
+    assert bench.sh("cat /proc/1/comm; true").text == "sh\n"
+    assert bench.sh("cat /proc/1/comm; true", init=True).text == "/sbin/docker-in\n"
+
+
+def test_the_daemon_may_go_and_another_hears_of_the_end(bench: Bench) -> None:
+    running = bench.start(["sh", "-c", "echo up; cat; exit 5"])
+    running.read_until(b"up")
+    running.channel.close()
+    again = Channel(connect_unix(str(running.directory / "monitor.sock")))
+    greeting = again.receive()
+    assert greeting is not None
+    running.client.shutdown(1)
+    ended = again.receive()
+    assert ended is not None
+    assert (ended[0]["event"], ended[0]["code"]) == ("exited", 5)
+    again.close()
+    os.close(greeting[1][0])
+    running.close()
+
+
+def test_a_killed_monitor_leaves_the_exit_code_to_the_launcher(bench: Bench) -> None:
+    running = bench.start(["sh", "-c", "echo up; sleep 0.2; exit 9"])
+    running.read_until(b"up")
+    parent = int(Path(f"/proc/{running.pid}/stat").read_text().rpartition(")")[2].split()[1])
+    os.kill(parent, signal.SIGKILL)
+    assert running.channel.receive() is None
+    exit_file = running.directory / "exit.json"
+    deadline = time.monotonic() + 10
+    while not exit_file.exists() and time.monotonic() < deadline:
+        time.sleep(0.01)
+    assert json.loads(exit_file.read_text())["code"] == 9
+    running.close()
+
+
+def test_exec_joins_all_namespaces(bench: Bench) -> None:
+    running = bench.start(["sh", "-c", "echo up; cat"])
+    running.read_until(b"up")
+    script = "for n in 1 self; do readlink /proc/$n/ns/net; done; hostname; pwd; exit 4"
+    request = {
+        "op": "exec",
+        "id": "exec1",
+        "container": "c",
+        "process": {
+            **bench.request(["sh", "-c", script])["spec"]["process"],
+            "cwd": "/tmp",
+        },
+        "open_stdin": False,
+        "clients": [{"stdout": True, "stderr": True}],
+    }
+    result = bench.send(request, [running.pidfd]).finish()
+    first, second, host, cwd = result.text.split()
+    assert first == second
+    assert (host, cwd, result.code) == ("box", "/tmp", 4)
+    running.client.shutdown(1)
+    running.finish()
+
+
+def test_joining_another_containers_namespaces(bench: Bench) -> None:
+    first = bench.start(["sh", "-c", "echo up; cat"])
+    first.read_until(b"up")
+    request = bench.request(
+        ["sh", "-c", "for n in net ipc; do readlink /proc/self/ns/$n; done; echo $$"]
+    )
+    request["join"] = {"network": 0, "pid": 0}
+    second = bench.send(request, [first.pidfd]).finish()
+    net, ipc, pid = second.text.split()
+    assert net == os.readlink(f"/proc/{first.pid}/ns/net")
+    assert ipc != os.readlink(f"/proc/{first.pid}/ns/ipc")
+    assert int(pid) > 1
+    first.client.shutdown(1)
+    first.finish()
+
+
+def test_the_trace_tells_what_was_done(bench: Bench) -> None:
+    result = bench.run(["true"])
+    trace = json.loads((result.directory / "trace.json").read_text())
+    texts = [entry["text"] for entry in trace]
+    assert texts[0] == "unshare(CLONE_NEWPID)"
+    assert texts[-1].startswith('execve("true"')
+    assert all(entry["took_ns"] >= 0 for entry in trace)
+    assert {entry["process"] for entry in trace} == {"monitor", "init"}
+    assert [entry["began_ns"] for entry in trace] == sorted(entry["began_ns"] for entry in trace)

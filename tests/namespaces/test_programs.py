@@ -1,0 +1,80 @@
+"""Which program runs, as whom, and what is said when it cannot be run."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+
+import pytest
+
+from minidocker.namespaces.capabilities import DEFAULT, mask_of
+from tests.namespaces.harness import Bench
+
+pytestmark = pytest.mark.kernel
+
+
+def test_an_ordinary_user_has_no_capability(bench: Bench) -> None:
+    status = bench.run(["cat", "/proc/self/status"], user="user").text
+    assert "CapEff:\t0000000000000000" in status
+    assert f"CapBnd:\t{mask_of(DEFAULT):016x}" in status
+
+
+def test_user_by_name_gets_groups_and_home(bench: Bench) -> None:
+    result = bench.sh("id; echo $HOME; echo x > /dev/stdout", user="user", groups=["77"])
+    assert result.text.splitlines() == [
+        "uid=1000(user) gid=1000(user) groups=10(wheel),77",
+        "/home/u",
+        "x",
+    ]
+
+
+def test_an_unknown_user_is_named(bench: Bench) -> None:
+    result = bench.run(["id"], user="nobody-here")
+    assert result.events[0]["message"] == (
+        "unable to find user nobody-here: no matching entries in passwd file"
+    )
+
+
+@pytest.mark.parametrize(
+    ("program", "code", "message"),
+    [
+        ("nosuch", 127, 'exec: "nosuch": executable file not found in $PATH'),
+        ("/bin/nosuch", 127, 'exec: "/bin/nosuch": stat /bin/nosuch: no such file or directory'),
+        ("/etc/passwd", 126, 'exec: "/etc/passwd": permission denied'),
+        ("/etc", 126, 'exec: "/etc": is a directory'),
+        ("/proc/self/exe", 127, "too many levels of symbolic links"),
+    ],
+)
+def test_a_program_that_cannot_be_run_is_told_apart(
+    bench: Bench, program: str, code: int, message: str
+) -> None:
+    result = bench.run([program])
+    assert result.code == code
+    assert message in result.events[0]["message"]
+
+
+def test_a_missing_interpreter_is_named(bench: Bench) -> None:
+    script = bench.layer / "bin/script"
+    script.write_text("#!/no/such/shell\n")
+    script.chmod(0o755)
+    result = bench.run(["/bin/script"])
+    assert result.code == 127
+    assert "its interpreter /no/such/shell is missing" in result.events[0]["message"]
+
+
+def test_the_interpreter_of_the_engine_cannot_be_overwritten(bench: Bench) -> None:
+    """CVE-2019-5736: a script whose interpreter is /proc/self/exe makes init run itself."""
+    script = bench.layer / "bin/evil"
+    script.write_text("#!/proc/self/exe\nopen('/proc/self/exe', 'r+b')\n")
+    script.chmod(0o755)
+    result = bench.run(["/bin/evil"])
+    assert "Traceback" not in result.text or "Error" in result.text
+    assert result.code != 0
+    launcher = Path(f"/proc/{bench.launcher_pid}/exe")
+    assert "memfd:minidocker" in os.readlink(launcher)
+    with pytest.raises(OSError, match=r"Text file busy|Operation not permitted"):
+        os.open(launcher, os.O_RDWR)
+
+
+def test_only_three_descriptors_survive(bench: Bench) -> None:
+    assert bench.sh("ls /proc/1/fd; true").text.split() == ["0", "1", "2"]
