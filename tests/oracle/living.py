@@ -98,7 +98,6 @@ LIVING: dict[str, tuple[str | tuple[str, str], ...]] = {
         "exec -w /no/such $IT pwd",
         "exec -d $IT true",
         "exec -t $IT tty",
-        "exec --privileged $IT grep CapEff /proc/self/status",
         "exec -u 0 $IT grep -E 'Cap|Seccomp:|NoNew' /proc/self/status",
         "exec $IT sh -c 'kill -9 $$'",
         "stop -t 0 $IT",

@@ -57,10 +57,10 @@ def life(client: Any) -> object:
         act()
         container.reload()
         said.append(container.status)
-    said.append(container.wait())
+    said.append(container.wait()["StatusCode"])
     container.restart(timeout=0)
     container.kill("KILL")
-    said.append(container.wait())
+    said.append(container.wait()["StatusCode"])
     container.remove()
     with pytest.raises(docker.errors.NotFound):
         container.reload()
@@ -153,30 +153,33 @@ def shape(value: object, path: str = "") -> dict[str, str]:
 
     null is a kind of its own: a reader that expects a list falls over it.
     """
-    if isinstance(value, dict) and value:
-        parts = [shape(each, f"{path}.{key}") for key, each in value.items()]
+    if isinstance(value, dict):
+        parts = [{path: "dict"}, *(shape(each, f"{path}.{key}") for key, each in value.items())]
         return {key: kind for part in parts for key, kind in part.items()}
-    if isinstance(value, list) and value:
-        return shape(value[0], f"{path}[]")
+    if isinstance(value, list):
+        return {path: "list", **(shape(value[0], f"{path}[]") if value else {})}
     if isinstance(value, str) and re.match(r"\d{4}-\d\d-\d\dT", value):
         return {path: "time"}
     return {path: type(value).__name__}
 
 
-# In dockerd 20.10's answers, and no longer in those of API 1.50; or the storage driver's own.
+# In dockerd 20.10's answers, and not in those of API 1.50; or data and no shape.
 GONE = re.compile(
-    r"\.(Container|DockerVersion|VirtualSize)$|^\.ContainerConfig\.|^\.GraphDriver\.Data"
-    r"|\.HostConfig\.KernelMemory(TCP)?$"
+    r"\.(Container|DockerVersion|VirtualSize|BuildTime|Expected)$|^\.ContainerConfig\b"
+    r"|\.KernelMemory(TCP)?$|\.AllowNondistributable|^\.GraphDriver\.Data|^\.Runtimes\."
+)
+GONE_OF_IMAGES = re.compile(
+    r"^\.Config\.(Hostname|Domainname|Attach\w+|Tty|OpenStdin|StdinOnce|Image)$"
 )
 
 
-def misshapen(theirs: object, ours: object) -> list[str]:
+def misshapen(theirs: object, ours: object, but: re.Pattern[str] = GONE) -> list[str]:
     """What dockerd's answer has and ours lacks, or has of another kind."""
     wanted, found = shape(theirs), shape(ours)
     return [
         f"{key}: {kind} in Docker's, {found.get(key, 'absent')} in ours"
         for key, kind in wanted.items()
-        if not GONE.search(key) and found.get(key) != kind
+        if not (GONE.search(key) or but.search(key)) and found.get(key) != kind
     ]
 
 
@@ -232,7 +235,7 @@ def test_what_is_inspected_has_dockers_keys_and_kinds(clients: tuple[Any, Any]) 
         for what, theirs, ours in zip(
             ("container", "image", "list", "info", "version"), *attributes, strict=True
         )
-        for line in misshapen(theirs, ours)
+        for line in misshapen(theirs, ours, GONE_OF_IMAGES if what == "image" else GONE)
     ]
     assert not wrong, "\n".join(wrong)
 
@@ -244,3 +247,4 @@ def test_a_missing_key_and_another_kind_are_named() -> None:
         ".A.B: int in Docker's, str in ours",
         ".D: NoneType in Docker's, absent in ours",
     ]
+    assert misshapen({"A": []}, {"A": ["x"]}) == []

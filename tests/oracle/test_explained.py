@@ -54,3 +54,9 @@ def test_every_difference_has_a_title_and_a_whole_sentence_for_a_reason(kind: st
 def test_the_page_is_up_to_date() -> None:
     said = explained.PAGE_FILE.read_text("utf-8")
     assert said == page(), "run python -m tests.oracle.explained"
+
+
+@pytest.mark.parametrize("kind", ["isolation", "commands"])
+def test_no_entry_covers_everything(kind: str) -> None:
+    for entry in load(kind):
+        assert all(key.strip("*") for key in entry.keys), entry.title

@@ -7,6 +7,7 @@ and what is there must differ: the table in docs/isolation.md is made of it.
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
@@ -17,7 +18,6 @@ from tests.support.dockerd import Dockerd
 from tests.support.engine import Engine
 
 FLAGS = {
-    "plain": (),
     "terminal": ("-t",),
     "user": ("-u", "app"),
     "user and group": ("-u", "1234:2000", "--group-add", "extra"),
@@ -58,16 +58,28 @@ def ask(docker: DockerCli, root: Path, flags: tuple[str, ...]) -> dict[str, str]
     return probe.read(answer.out.replace("\r\n", "\n"), root)
 
 
+def found_with_all_flags(
+    theirs: Callable[[tuple[str, ...]], dict[str, str]],
+    ours: Callable[[tuple[str, ...]], dict[str, str]],
+) -> list[tuple[str, str, str]]:
+    """(key, Docker's, ours) of each difference; ``flags: key`` for one that is not there
+    without flags too, or is another one then."""
+    plain = probe.differences(theirs(()), ours(()))
+    found = [(key, *values) for key, values in plain.items()]
+    for name, flags in FLAGS.items():
+        for key, values in probe.differences(theirs(flags), ours(flags)).items():
+            if plain.get(key) != values:
+                found.append((f"{name}: {key}", *values))
+    return found
+
+
 @pytest.mark.kernel
 @pytest.mark.oracle
 def test_every_difference_from_docker_is_explained(dockerd: Dockerd, engine: Engine) -> None:
-    found = [
-        (f"{name}: {key}" if name != "plain" else key, *values)
-        for name, flags in FLAGS.items()
-        for key, values in probe.differences(
-            ask(dockerd.docker, dockerd.root, flags), ask(engine.docker, engine.root, flags)
-        ).items()
-    ]
+    found = found_with_all_flags(
+        lambda flags: ask(dockerd.docker, dockerd.root, flags),
+        lambda flags: ask(engine.docker, engine.root, flags),
+    )
     verdict = explained.judge(found, explained.load("isolation"))
     assert not verdict.unexplained, "\n".join(verdict.unexplained)
     assert not verdict.stale, "no longer differ:\n" + "\n".join(verdict.stale)
@@ -79,3 +91,17 @@ def test_the_probe_gives_the_same_answer_twice(dockerd: Dockerd) -> None:
     """Else a difference between the engines would mean nothing."""
     first, second = (ask(dockerd.docker, dockerd.root, ()) for _ in range(2))
     assert probe.differences(first, second) == {}
+
+
+def test_a_difference_that_no_flag_makes_is_found_once() -> None:
+    def theirs(flags: tuple[str, ...]) -> dict[str, str]:
+        return {"umask": "0022", "user": "app" if "-u" in flags else "root"}
+
+    def ours(flags: tuple[str, ...]) -> dict[str, str]:
+        return {"umask": "0027", "user": "root"}
+
+    assert found_with_all_flags(theirs, ours) == [
+        ("umask", "0022", "0027"),
+        ("user: user", "app", "root"),
+        ("user and group: user", "app", "root"),
+    ]

@@ -120,4 +120,6 @@ def dockerd(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Dockerd]:
     image = archive(root / "busybox.tar")
     with Dockerd(root) as real:
         real.docker("load", "-i", str(image)).ok()
+        # The first container in the host's network makes a mount that stays as long as dockerd.
+        real.docker("run", "--rm", "--net", "host", "busybox", "true").ok()
         yield real
