@@ -236,7 +236,7 @@ class V1Cgroup:
         return stats.from_v1(self._read)
 
     def oom_kills(self) -> int:
-        """See ``Cgroup.oom_kills``.  v1 counts where the victim was, and not in the groups above."""
+        """See ``Cgroup.oom_kills``.  v1 counts where the victim was, not in the groups above."""
         memory = self.by_controller.get("memory")
         groups = files.tree(memory) if memory else []
         texts = [files.read_if_there(f"{each}/memory.oom_control") for each in groups]

@@ -83,6 +83,11 @@ def files_for(resources: Resources, *, bfq: bool = False) -> list[tuple[str, str
 
 
 def memory_files(resources: Resources) -> list[tuple[str, str | None]]:
+    """Memory, swap and reservation in bytes; None for what is not to be written.
+
+    Docker's ``memory_swap`` is the sum of both, so swap is what it leaves
+    beyond memory.  Without a limit of memory the sum says nothing about swap.
+    """
     memory, total = resources.memory, resources.memory_swap
     swap = None
     if total is not None and (total < 0 or memory is not None):
@@ -96,7 +101,7 @@ def memory_files(resources: Resources) -> list[tuple[str, str | None]]:
 
 
 def io_files(resources: Resources, bfq: bool) -> list[tuple[str, str | None]]:
-    """One write a device and limit: the kernel takes one line at a time."""
+    """One write a device and limit: the kernel takes one line at a time.  ``bfq``: see above."""
     name = "io.bfq.weight" if bfq else "io.weight"
 
     def weight(number: int) -> int:
@@ -160,7 +165,7 @@ class V2:
         )
 
     def plan(self, path: str, resources: Resources) -> list[Step]:
-        """See ``Driver.plan``.  Controllers are passed on from the top down, then limits are set."""
+        """See ``Driver.plan``.  Controllers are passed on from the top down, then come the limits."""
         path = clean_path(path)
         leaf = f"{self.root}/{path}"
         above = [f"{self.root}/{level}".rstrip("/") for level in ("", *levels(path)[:-1])]
