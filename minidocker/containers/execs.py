@@ -84,7 +84,8 @@ class Execs:
         try:
             link, pid = await self._launch(container, found, client)
         except StartFailed as error:
-            known.value = replace(known.value, exit_code=error.exit_code)
+            # 125 is for the container itself; dockerd says 126 of an exec.
+            known.value = replace(known.value, exit_code=max(error.exit_code, 126))
             known.ended_at = time.monotonic()
             raise
         if client is not None:

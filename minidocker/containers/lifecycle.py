@@ -88,7 +88,6 @@ class Lifecycle:
         code = error.exit_code if isinstance(error, StartFailed) else 128
         failed = container.moved(life.START_FAILED, exit_code=code, error=error.message)
         self._core.store.save(failed)
-        self._core.waits.exited(container.id, WaitResult(code, error.message))
         if container.spec.auto_remove:
             with contextlib.suppress(MinidockerError):
                 await self._delete(container.id)

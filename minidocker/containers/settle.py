@@ -27,7 +27,7 @@ from minidocker.containers.security import (
     parse_security_options,
 )
 from minidocker.containers.spec import ContainerSpec
-from minidocker.errors import InvalidParameter, Refused
+from minidocker.errors import InvalidParameter, NotFound, Refused
 from minidocker.namespaces.capabilities import bounding_set
 from minidocker.oci.image_config import RunDefaults
 
@@ -131,7 +131,11 @@ def with_partners(
 ) -> ContainerSpec:
     """``container:NAME`` becomes ``container:ID``; with the network goes the host name."""
     for kind, name in modes.joined.items():
-        partner = lookup(name)
+        try:
+            partner = lookup(name)
+        except NotFound as error:
+            # Not "not found": to that the docker command answers by pulling the image.
+            raise InvalidParameter(str(error)) from error
         if kind == "ipc" and partner.spec.ipc_mode not in (SHAREABLE, HOST):
             raise InvalidParameter(
                 f"cannot join IPC of container {partner.id}: non-shareable IPC "

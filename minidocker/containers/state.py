@@ -95,7 +95,7 @@ REFUSALS: Final[dict[tuple[str, str], str]] = {
     (EXITED, STOP): "Container is already stopped",
     (PAUSED, PAUSE): "Container {id} is already paused",
     (RUNNING, UNPAUSE): "Container {id} is not paused",
-    (PAUSED, EXEC): "Container {id} is paused, unpause the container before exec",
+    (PAUSED, EXEC): "Container {name} is paused, unpause the container before exec",
     (PAUSED, ATTACH): _IS_PAUSED,
     (RESTARTING, UNPAUSE): "Container {id} is not paused",
     (CREATED, UNPAUSE): "Container {id} is not paused",

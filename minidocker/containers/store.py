@@ -97,7 +97,10 @@ class ContainerStore:
         """Raises ``InvalidParameter``, ``Conflict``."""
         if not name:
             raise InvalidParameter("Neither old nor new names may be empty")
-        name = check_name(name)
+        try:
+            name = check_name(name)
+        except InvalidParameter as error:
+            raise InvalidParameter(f"Error when allocating new name: {error}") from error
         if name == container.name:
             raise InvalidParameter("Renaming a container with the same name as its current name")
         if name in self._names:

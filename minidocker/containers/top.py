@@ -27,8 +27,8 @@ async def run_ps(arguments: str) -> str:
         raise SystemFailure("top needs the host's ps, which is not there: install procps") from None
     out, err = await ps.communicate()
     if ps.returncode:
-        message = err.decode(errors="replace").strip().partition("\n")[0]
-        raise InvalidParameter(f"error running ps: {message or f'exit status {ps.returncode}'}")
+        message = err.decode(errors="replace").strip().partition("\n")[0].removeprefix("ps: ")
+        raise InvalidParameter(f"ps: {message or f'exit status {ps.returncode}'}")
     return out.decode(errors="replace")
 
 

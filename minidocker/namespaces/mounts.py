@@ -116,13 +116,16 @@ class MountFilesystem(Step):
         )
 
     def execute(self) -> None:
-        fd = make_in_root(self.root, self.target, directory=True)
+        data = self.data
         try:
-            data = self.data
+            fd = open_in_root(self.root, self.target)
             if self.fstype == "tmpfs" and "mode=" not in data:
                 # The mount hides the image's directory: keep the mode it had.
                 mode = stat.S_IMODE(os.fstat(fd).st_mode)
                 data = f"{data},mode={mode:o}".lstrip(",")
+        except FileNotFoundError:
+            fd = make_in_root(self.root, self.target, directory=True)
+        try:
             syscalls.mount(
                 self.source or self.fstype, through(fd), self.fstype, self.mount_flags, data or None
             )
@@ -200,6 +203,42 @@ def remount(path: str, wanted: int) -> None:
     if has & 4096:  # ST_RELATIME; as a mount flag this bit would be MS_BIND
         kept |= flags.MS_RELATIME
     syscalls.mount(None, path, None, flags.MS_REMOUNT | flags.MS_BIND | kept | wanted)
+
+
+@dataclass(frozen=True)
+class Remount(Step):
+    """Other flags for what is mounted at ``target``."""
+
+    chapter: ClassVar[str] = "namespaces"
+    root: str
+    target: str
+    mount_flags: int
+
+    def describe(self) -> str:
+        how = flags.MS_REMOUNT | flags.MS_BIND | self.mount_flags
+        return f'mount(NULL, "{self.target}", NULL, {_words(how)})'
+
+    def execute(self) -> None:
+        fd = open_in_root(self.root, self.target)
+        try:
+            remount(through(fd), self.mount_flags)
+        finally:
+            os.close(fd)
+
+
+@dataclass(frozen=True)
+class MakeFile(Step):
+    """An empty file, unless there is one."""
+
+    chapter: ClassVar[str] = "namespaces"
+    root: str
+    path: str
+
+    def describe(self) -> str:
+        return f'open("{self.path}", O_CREAT)'
+
+    def execute(self) -> None:
+        os.close(make_in_root(self.root, self.path, directory=False))
 
 
 @dataclass(frozen=True)

@@ -204,4 +204,5 @@ def set_title(title: str) -> None:
         room = end - start
         text = title.encode()[: room - 1]
         ctypes.memmove(start, text + b"\0" * (room - len(text)), room)
-    syscalls.prctl(flags.PR_SET_NAME, title.encode()[:15])
+    program = title.split(maxsplit=1)[0].rpartition("/")[2]
+    syscalls.prctl(flags.PR_SET_NAME, program.encode()[:15])

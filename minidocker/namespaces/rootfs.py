@@ -16,6 +16,7 @@ from minidocker.linux.plan import Step
 from minidocker.namespaces.mounts import (
     BindMount,
     DetachParentMount,
+    MakeFile,
     MakeNode,
     MakePropagation,
     MakeSymlink,
@@ -25,6 +26,7 @@ from minidocker.namespaces.mounts import (
     PivotRoot,
     ReadonlyPath,
     ReadonlyRoot,
+    Remount,
 )
 
 DEFAULT_DEVICES = (
@@ -160,7 +162,7 @@ def cgroup_steps(root: str, mount: Mapping[str, Any], procs_files: Sequence[str]
             ]
     if parsed.flags & flags.MS_RDONLY:
         # Read-only last: the mount points above had to be made in it.
-        steps.append(BindMount(f"{root}{target}", root, target, parsed.flags, recursive=True))
+        steps.append(Remount(root, target, parsed.flags))
     return steps
 
 
@@ -180,6 +182,9 @@ def rootfs_steps(
     steps.append(overlay_step(overlay, root))
     if "private" in propagation:
         steps.append(MakePropagation(root, flags.MS_PRIVATE))
+    # Programs look for the first to know that they are in a container, and mount(8) reads
+    # the second.
+    steps += [MakeFile(root, "/.dockerenv"), MakeSymlink(root, "/etc/mtab", "/proc/mounts")]
     for mount in spec.get("mounts") or ():
         if mount.get("type") in ("cgroup", "cgroup2"):
             if procs_files:

@@ -75,7 +75,9 @@ def resolve_user(
     if with_group:
         gid, groups = _find_group(with_group, group), []
     groups += [_find_group(each, group) for each in extra_groups]
-    return Identity(entry.uid, gid, tuple(dict.fromkeys(groups)), entry.home or "/")
+    # The first group is among them too: else a file that denies it to "group" would be open
+    # to the process by "other" (CVE-2022-36109).
+    return Identity(entry.uid, gid, tuple(dict.fromkeys([gid, *groups])), entry.home or "/")
 
 
 def _find_user(who: str, passwd: Sequence[Passwd]) -> Passwd:

@@ -155,3 +155,16 @@ def test_a_link_in_the_image_does_not_lead_a_mount_out(bench: Bench, tmp_path: P
 
 def test_a_working_directory_is_made(bench: Bench) -> None:
     assert bench.sh("pwd", cwd="/new/place").text == "/new/place\n"
+
+
+def test_a_new_tmpfs_is_for_everyone_and_one_over_a_directory_has_its_mode(bench: Bench) -> None:
+    (bench.layer / "root").chmod(0o700)
+    mounts = [
+        {"destination": path, "type": "tmpfs", "source": "tmpfs", "options": []}
+        for path in ("/fresh", "/root")
+    ]
+    assert bench.sh("stat -c %a /fresh /root", mounts=mounts).text.split() == ["1777", "700"]
+
+
+def test_programs_can_see_that_they_are_in_a_container(bench: Bench) -> None:
+    assert bench.sh("cat /.dockerenv; readlink /etc/mtab").text == "/proc/mounts\n"

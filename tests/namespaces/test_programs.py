@@ -22,7 +22,7 @@ def test_an_ordinary_user_has_no_capability(bench: Bench) -> None:
 def test_user_by_name_gets_groups_and_home(bench: Bench) -> None:
     result = bench.sh("id; echo $HOME; echo x > /dev/stdout", user="user", groups=["77"])
     assert result.text.splitlines() == [
-        "uid=1000(user) gid=1000(user) groups=10(wheel),77",
+        "uid=1000(user) gid=1000(user) groups=10(wheel),77,1000(user)",
         "/home/u",
         "x",
     ]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 import os
 import signal
@@ -113,3 +114,11 @@ def test_set_size_reaches_the_terminal() -> None:
     assert os.get_terminal_size(slave) == (34, 12)
     os.close(master)
     os.close(slave)
+
+
+def test_input_that_nobody_reads_is_no_error_at_the_clients_end(bench: Bench) -> None:
+    running = bench.start(["true"])
+    with contextlib.suppress(BrokenPipeError):
+        for _ in range(100):
+            running.client.sendall(b"never read")
+    assert running.finish().code == 0  # and its recv did not raise ECONNRESET
