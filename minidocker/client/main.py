@@ -101,6 +101,7 @@ class Group(click.Group):
         self.path, self.summary, self.table, self.groups = path, help, table, groups
 
     def get_command(self, ctx: click.Context, name: str) -> click.Command | None:
+        """The command or group called ``name``, imported now; None if there is none."""
         if name in self.groups:
             return Group(name, *GROUPS[name])
         name = name if name in self.table else ALIASES.get(name, name) if self.path else name
@@ -167,6 +168,7 @@ class Root(Group):
         self.params = [option(flag) for flag in GLOBAL]
 
     def invoke(self, ctx: click.Context) -> Any:
+        """Run the command, with a ``Session`` for the daemon that the global options name."""
         if ctx.params["version"]:
             from minidocker.client.commands.system import version_line
 

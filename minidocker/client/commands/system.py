@@ -56,6 +56,7 @@ def version(session: Session, values: Values, names: list[str]) -> int:
 
 
 def version_lines(client: Json, server: Json | None) -> list[str]:
+    """Both ends' versions, a line each; ``server`` None: nobody answers there."""
     rows = [
         ("Version", client["Version"]),
         ("API version", client["ApiVersion"]),

@@ -1,0 +1,128 @@
+"""Command lines as Go's pflag reads them, and what is said about those that are wrong."""
+
+from __future__ import annotations
+
+import contextlib
+import importlib
+from pathlib import Path
+
+import click
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from minidocker.client.commandline import HELP, Failed, Verb, help_text, rewrite
+from minidocker.client.flags import FLAGS
+from minidocker.client.main import GROUPS, TOP, main
+from tests.client.command_lines import body_of
+from tests.client.conversations import client
+
+
+@pytest.mark.parametrize(
+    ("line", "same"),
+    [
+        ("--rm=true x", "--rm x"),
+        ("--rm=false x", "x"),
+        ("-it x", "-i -t x"),
+        ("-im64m x", "-i -m 64m x"),
+        ("-m=64m x", "--memory 64m x"),
+        ("--memory=64m x", "--memory 64m x"),
+        ("-e=A=B x", "-e A=B x"),
+        ("--net=host x", "--network host x"),
+        ("--sig-proxy=false x", "x"),
+        ("-i=false x", "x"),
+    ],
+)
+def test_two_ways_to_write_one_line(line: str, same: str) -> None:
+    if "-i=false" in line:
+        with pytest.raises(click.UsageError):
+            body_of(*line.split())
+    else:
+        assert body_of(*line.split()) == body_of(*same.split())
+
+
+def test_help_is_found_before_the_image_and_belongs_to_the_program_after_it() -> None:
+    assert rewrite(["--rm", "--help", "x"], FLAGS, True) == [HELP]
+    assert rewrite(["x", "--help"], FLAGS, True) == ["x", "--help"]
+    assert rewrite(["--name", "--help", "x"], FLAGS, True) == ["--name", "--help", "x"]
+
+
+words = st.sampled_from(
+    ["-", "--", "-i", "-it", "-e", "A=b", "--rm", "--rm=0", "--name", "x", "-m", "--memory=1m"]
+)
+
+
+@given(st.lists(words, max_size=8))
+def test_what_follows_the_first_argument_is_never_touched(tail: list[str]) -> None:
+    assert rewrite(["image", *tail], FLAGS, True) == ["image", *tail]
+    assert rewrite(["--", *tail], FLAGS, False) == ["--", *tail]
+
+
+@given(st.lists(words, max_size=8))
+def test_no_line_is_more_than_refused(line: list[str]) -> None:
+    with contextlib.suppress(click.UsageError, click.exceptions.Exit):
+        rewrite(line, FLAGS, True)
+
+
+@pytest.mark.parametrize(
+    ("line", "code", "text"),
+    [
+        ("rnu", 1, "minidocker: unknown command: minidocker rnu\n\nDid you mean this?\n\trun\n"),
+        ("container lss", 1, "unknown command: minidocker container lss"),
+        ("run", 1, "minidocker: 'minidocker run' requires at least 1 argument\n\nUsage:"),
+        ("rename a", 1, "'minidocker rename' requires 2 arguments"),
+        ("ps x", 1, "'minidocker ps' accepts no arguments"),
+        ("images a b", 1, "'minidocker images' requires at most 1 argument"),
+        ("run --foo x", 125, "unknown flag: --foo\n\nUsage:  minidocker run [OPTIONS] IMAGE"),
+        ("run --no-such x", 125, "unknown flag: --no-such\n"),
+        ("run -Z x", 125, "unknown shorthand flag: 'Z' in -Z\n"),
+        ("run -m", 125, "flag needs an argument: -m\n"),
+        ("run --memory", 125, "flag needs an argument: --memory\n"),
+        ("run --nmae a x", 125, "unknown flag: --nmae\nDid you mean --name"),
+        ("container run -m 1x y", 125, 'invalid argument "1x" for "-m, --memory" flag'),
+        ("-H foo ps", 1, "unable to parse docker host `foo`"),
+        ("-H ssh://x ps", 1, "minidocker speaks over unix:// and tcp:// only"),
+        ("-H unix:///no/such.sock ps", 1, "Is the daemon running?"),
+        ("run --pull foo x", 125, "invalid pull option: 'foo'"),
+    ],
+)
+def test_a_wrong_line(line: str, code: int, text: str, capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(line.split()) == code
+    said = capsys.readouterr()
+    assert text in said.err
+    assert said.out == ""
+
+
+@pytest.mark.parametrize("line", ["", "--help", "container", "container --help", "run --help"])
+def test_help_is_no_failure(line: str, capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(line.split()) == 0
+    assert capsys.readouterr().out.startswith("Usage:  minidocker")
+
+
+def every_verb() -> dict[str, Verb]:
+    tables = {"": TOP, **{name: table for name, (_, table) in GROUPS.items()}}
+    return {
+        f"{group} {name}".strip(): getattr(
+            importlib.import_module(f"minidocker.client.commands.{module}"), attribute
+        )
+        for group, table in tables.items()
+        for name, (module, attribute, _) in table.items()
+    }
+
+
+def test_every_command_exists_and_explains_itself() -> None:
+    for path, verb in every_verb().items():
+        text = help_text(path, verb)
+        assert text.startswith(f"Usage:  minidocker {path} ")
+        for flag in verb.flags:
+            assert f"--{flag.name}" in text
+
+
+def test_too_many_hosts_are_refused(capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["-H", "unix:///a", "-H", "unix:///b", "ps"]) == 1
+    assert "only one -H" in capsys.readouterr().err
+
+
+def test_a_failure_without_words_says_nothing(tmp_path: Path) -> None:
+    assert str(Failed("", 143)) == ""
+    assert client(tmp_path / "none", "ps").err.count("\n") == 1
