@@ -1,7 +1,7 @@
 """What both versions of cgroups do for a container: two small protocols.
 
 ``Driver`` makes a group; ``Cgroup`` is one that was made.  ``v1.py`` and
-``v2.py`` implement them, and one suite (tests/cgroups/test_contract.py) says
+``v2.py`` implement them, and one suite (tests/cgroups/contract.py) says
 what they promise.
 
 Kernel failures stay ``OSError`` with errno and path.  All methods block, and
