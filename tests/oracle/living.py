@@ -8,7 +8,8 @@ FOREVER = "sh -c 'trap : USR1; while :; do sleep 0.02; done'"
 STATE = (
     "inspect -f '{{.State.Status}} {{.State.Running}} {{.State.ExitCode}} {{.State.OOMKilled}}' $IT"
 )
-EVENTS = "events --since 100s --until 0s --filter container=$IT"
+# Until a second from now: times in seconds leave out those of the running one.
+EVENTS = "events --since 100s --until=-1s --filter container=$IT"
 
 LIVING: dict[str, tuple[str | tuple[str, str], ...]] = {
     # A life.
@@ -113,7 +114,7 @@ LIVING: dict[str, tuple[str | tuple[str, str], ...]] = {
         "top $IT",
     ),
     "logs": (
-        "run --name $IT --net none busybox sh -c 'seq 5; echo err >&2'",
+        "run --name $IT --net none busybox sh -c 'seq 5; sleep 0.2; echo err >&2'",
         "logs $IT",
         "logs --tail 2 $IT",
         "logs --tail 0 $IT",

@@ -137,7 +137,7 @@ RUNNING: dict[str, tuple[str | tuple[str, str], ...]] = {
     "tmpfs": (
         f"{RUN} --tmpfs /scratch busybox sh -c 'grep scratch /proc/mounts'",
         f"{RUN} --tmpfs /scratch:size=1m,mode=700,exec busybox grep scratch /proc/mounts",
-        f"{RUN} --mount type=tmpfs,target=/s,tmpfs-size=65536 busybox grep /s /proc/mounts",
+        f"{RUN} --mount type=tmpfs,target=/s,tmpfs-size=65536 busybox grep ' /s ' /proc/mounts",
         f"{RUN} --tmpfs relative busybox true",
         f"{RUN} --tmpfs /x:nope=1 busybox true",
         f"{RUN} --shm-size 1m busybox sh -c 'df -k /dev/shm | tail -1 | tr -s \" \"'",
