@@ -165,7 +165,7 @@ class V2:
         )
 
     def plan(self, path: str, resources: Resources) -> list[Step]:
-        """See ``Driver.plan``.  Controllers are passed on from the top down; then limits are set."""
+        """See ``Driver.plan``.  Controllers are passed on from the top down; limits follow."""
         path = clean_path(path)
         leaf = f"{self.root}/{path}"
         above = [f"{self.root}/{level}".rstrip("/") for level in ("", *levels(path)[:-1])]
