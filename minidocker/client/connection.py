@@ -80,10 +80,15 @@ class Connection:
         """
         if self._sock is None:
             if isinstance(self.address, TcpAddress):
-                self._sock = socket.create_connection((self.address.host, self.address.port))
+                sock = socket.create_connection((self.address.host, self.address.port))
             else:
-                self._sock = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
-                self._sock.connect(self.address.path)
+                sock = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
+                try:
+                    sock.connect(self.address.path)
+                except OSError:
+                    sock.close()
+                    raise
+            self._sock = sock
             self._http = h11.Connection(h11.CLIENT)
         return self._sock
 

@@ -89,3 +89,11 @@ def test_a_daemon_that_breaks_off_is_named(tmp_path: Path, answer: bytes) -> Non
 def test_no_daemon_is_one_sentence(tmp_path: Path) -> None:
     with pytest.raises(Unavailable, match=r"Is the daemon running\?"):
         Connection(UnixAddress(str(tmp_path / "s"))).ask("GET", "/")
+
+
+def test_a_daemon_that_came_up_meanwhile_is_found(tmp_path: Path) -> None:
+    with Connection(UnixAddress(str(tmp_path / "s"))) as connection:
+        with pytest.raises(FileNotFoundError):
+            connection.open()
+        with FakeDaemon(tmp_path / "s", answers):
+            assert connection.ask("GET", "/json").status == 200

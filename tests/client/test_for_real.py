@@ -6,16 +6,18 @@ import os
 import pty
 import shlex
 import subprocess
+import sys
 from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
 from minidocker.client import background
-from tests.client.conversations import client
+from tests.client.conversations import client, environment
 from tests.client.test_terminal import read_until
+from tests.support.cli import run
 from tests.support.engine import Engine
-from tests.support.need import need_root
+from tests.support.need import need_program, need_root
 
 pytestmark = pytest.mark.kernel
 
@@ -144,3 +146,37 @@ def test_a_daemon_is_started_in_the_background_and_stopped(tmp_path: Path) -> No
     finally:
         background.stop(flags)
     assert not background.status(flags)[0]
+
+
+def test_with_no_daemon_at_all_the_client_starts_one(tmp_path: Path) -> None:
+    """In a mount namespace of its own, where the default places are empty."""
+    need_root()
+    unshare = need_program("unshare", package="util-linux")
+    program = f"{sys.executable} -m minidocker"
+    script = f"""
+        mount -t tmpfs none /run && mount -t tmpfs none /var/lib && cd /
+        {program} run --rm minidocker/base echo embedded; echo code $?
+        {program} run --rm minidocker/base true; echo code $?
+        {program} daemon start; echo code $?
+        {program} daemon stop; echo code $?
+        {program} daemon status; echo code $?
+    """
+    ready = {key: value for key, value in environment().items() if key != "DOCKER_HOST"}
+    answer = run([unshare, "--mount", "sh", "-c", script], env=ready)
+    assert answer.err.splitlines() == [
+        "minidocker: starting a daemon "
+        "(data in /var/lib/minidocker, log in /var/lib/minidocker/daemon.log)",
+        answer.err.splitlines()[1],
+    ]
+    assert answer.err.splitlines()[1].startswith("the daemon is there already (running: pid ")
+    lines = answer.out.splitlines()
+    assert lines[:6] == [
+        "embedded",
+        "code 0",
+        "code 0",
+        "code 1",
+        "stopped; containers that run go on",
+        "code 0",
+    ]
+    assert lines[6].startswith("not running: ")
+    assert lines[7:] == ["code 1"]
