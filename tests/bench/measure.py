@@ -19,7 +19,7 @@ from tests.support.dockerd import Dockerd
 from tests.support.engine import Engine, mirror
 
 RUN = ("run", "--rm", "--net", "none", "busybox", "true")
-CONTAINERS = 5
+CONTAINERS = 10
 """How many idle ones the memory of one is a part of."""
 
 READY_ROUNDS = 3
@@ -35,10 +35,11 @@ class Side:
     root: Path | None
 
     def processes(self) -> set[int]:
-        """The daemon's: itself, its descendants, and what names its folder."""
+        """The engine's own: the daemon, its descendants, and what names its folder."""
         if self.pid is None or self.root is None:
             return set()
-        return memory.family(self.pid, memory.parents()) | memory.naming(f"{self.root}/")
+        ours = memory.family(self.pid, memory.parents()) | memory.naming(f"{self.root}/")
+        return memory.on_the_host(ours)
 
 
 def figures(rounds: int, against: Path | None, say: Callable[[str], None]) -> list[Figure]:
@@ -82,31 +83,38 @@ def peer(root: Path, against: Path | None, image: Path) -> Iterator[Side]:
 
 
 def idle_memory(theirs: Side, ours: Side, say: Callable[[str], None]) -> list[Figure]:
-    """Before anything else has run: of the daemon, then of what stays beside each container."""
-    say("memory of the daemons")
-    daemons = [
-        (memory.megabytes(pids),) if (pids := side.processes()) else () for side in (theirs, ours)
-    ]
-    say(f"memory of {CONTAINERS} idle containers")
-    keepers = [(memory_of_a_container(side.docker),) for side in (theirs, ours)]
+    """Before much else has run: of the daemon, and of what it keeps for each container, in MB."""
+    samples: list[tuple[tuple[float, ...], tuple[float, ...]]] = []
+    for side in (theirs, ours):
+        if not side.processes():
+            samples.append(((), ()))
+            continue
+        say("memory of a daemon, and of idle containers")
+        daemon = memory.megabytes(side.processes())
+        samples.append(((daemon,), (memory_of_a_container(side),)))
+    (their_daemon, their_container), (our_daemon, our_container) = samples
+    idle, one = "memory of the idle daemon", "memory of an idle container"
     return [
-        Figure("memory of the idle daemon", "MB", daemons[0], daemons[1], Aim(60, ratio=False)),
-        Figure("memory of an idle container", "MB", keepers[0], keepers[1], Aim(1.5, ratio=False)),
+        Figure(idle, "MB", their_daemon, our_daemon, Aim(60, ratio=False)),
+        Figure(one, "MB", their_container, our_container, Aim(1.5, ratio=False)),
     ]
 
 
-def memory_of_a_container(docker: DockerCli) -> float:
-    """MB of the engine's own processes for one idle container: a shim, or a monitor.
+def memory_of_a_container(side: Side) -> float:
+    """By how much the engine's own memory grows for one more idle container.
 
-    They name the container's id, or its beginning, on their command lines.
+    Not the PSS of a shim or a monitor alone: that counts a part of what it shares with
+    the others, and which was there before it.
     """
-    start = ("run", "-d", "--net", "none", "busybox", "sleep", "1000000")
-    ids = [docker(*start).ok() for _ in range(CONTAINERS)]
+    side.docker(*RUN).ok()  # what the first one makes the daemon load is no container's
+    before = memory.megabytes(side.processes())
+    ids = [box(side.docker) for _ in range(CONTAINERS)]
     try:
-        keepers = {pid for id in ids for pid in memory.naming(id[:12])}
-        return memory.megabytes(keepers) / CONTAINERS
+        keepers = memory.on_the_host(pid for id in ids for pid in memory.naming(id[:12]))
+        after = memory.megabytes(side.processes() | keepers)
     finally:
-        docker("rm", "-f", *ids).ok()
+        side.docker("rm", "-f", *ids).ok()
+    return (after - before) / CONTAINERS
 
 
 def commands(rounds: int, theirs: Side, engine: Engine, say: Callable[[str], None]) -> list[Figure]:

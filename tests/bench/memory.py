@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Callable, Iterable
 from pathlib import Path
 from typing import TypeVar
@@ -53,6 +54,13 @@ def naming(text: str) -> set[int]:
     """The processes that have ``text`` on their command line."""
     lines = _of_each(lambda folder: (folder / "cmdline").read_bytes())
     return {pid for pid, line in lines.items() if text.encode() in line}
+
+
+def on_the_host(pids: Iterable[int]) -> set[int]:
+    """Those in this process's own pid namespace: the engine's, not what runs in a container."""
+    spaces = _of_each(lambda folder: os.readlink(folder / "ns/pid"))
+    own = os.readlink(PROC / "self/ns/pid")
+    return {pid for pid in pids if spaces.get(pid) == own}
 
 
 def _of_each(ask: Callable[[Path], T]) -> dict[int, T]:

@@ -41,6 +41,10 @@ def test_a_child_is_in_the_family_and_has_memory() -> None:
         child.stdin.close()
 
 
+def test_this_process_is_on_the_host_and_one_that_is_none_is_not() -> None:
+    assert memory.on_the_host([os.getpid(), 2**22 + 1]) == {os.getpid()}
+
+
 def test_a_process_that_has_ended_counts_nothing() -> None:
     child = subprocess.Popen([sys.executable, "-c", ""])
     child.wait()
