@@ -137,7 +137,7 @@ Begin = Callable[[], None]
 
 def run_code(error: MinidockerError) -> int:
     """The exit code of ``run`` when it failed, read from the text as the docker command does."""
-    text = str(error)
+    text = str(error) if isinstance(error, ApiError) else ""
     if "executable file not found" in text or "no such file or directory" in text:
         return 127
     if "permission denied" in text or "is a directory" in text:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 from pathlib import Path
 
 import pytest
@@ -11,6 +10,7 @@ from minidocker.client import background
 from minidocker.client.commandline import Failed
 from minidocker.client.session import Session
 from minidocker.errors import Unavailable
+from tests.support.need import need_root
 
 
 def test_the_daemons_flags_say_where_it_lives() -> None:
@@ -62,8 +62,8 @@ def test_a_named_daemon_is_never_started_for_you(tmp_path: Path) -> None:
     assert Session(None, {}).embedded
 
 
-@pytest.mark.skipif(os.geteuid() != 0, reason="this test needs root: only then is one started")
 def test_a_daemon_that_does_not_come_up_leaves_its_last_words(tmp_path: Path) -> None:
+    need_root()  # only then is one started
     said: list[str] = []
     flags = ["--data-root", str(tmp_path / "data"), "--exec-root", str(tmp_path / "run"), "--nope"]
     with pytest.raises(Failed, match=r"the daemon did not come up: .*nope"):

@@ -175,3 +175,11 @@ def test_a_reader_who_has_had_enough_is_no_failure_to_shout_about(tmp_path: Path
         )
     assert answer.stdout == b"y\n"
     assert b"Traceback" not in answer.stderr
+
+
+def test_a_file_that_is_missing_here_is_no_program_that_is_missing_there(tmp_path: Path) -> None:
+    with FakeDaemon(tmp_path / "s", Container(say_and_exit_3)) as daemon:
+        answer = client(daemon.socket_path, "run", "--env-file", "/no/such", "busybox")
+    assert answer.code == 125
+    assert answer.err.startswith("minidocker: open /no/such: no such file or directory\n")
+    assert daemon.lines == []

@@ -6,6 +6,7 @@ import fcntl
 import os
 import pty
 import select
+import signal
 import socket
 import struct
 import subprocess
@@ -20,7 +21,7 @@ from hypothesis import strategies as st
 from minidocker.client.terminal import KeyWatch, parse_keys
 from minidocker.errors import InvalidParameter
 from tests.client.conversations import Container, argv, environment
-from tests.client.fake import FakeDaemon
+from tests.client.fake import Exchange, FakeDaemon
 
 
 @pytest.fixture
@@ -131,6 +132,41 @@ def test_a_failed_start_leaves_the_terminal_as_it_was(
         process = start(daemon.socket_path, slave, "run", "-it", "busybox")
         assert b"the kernel said no" in read_until(master, b"--help")
         assert process.wait(10) == 125
+    assert termios.tcgetattr(slave) == before
+
+
+def test_a_pull_on_a_terminal_draws_a_bar_for_each_layer(
+    tmp_path: Path, terminal: tuple[int, int]
+) -> None:
+    master, slave = terminal
+
+    def pulling(exchange: Exchange) -> None:
+        exchange.chunks(
+            b'{"status":"Pulling from library/x","id":"latest"}',
+            b'{"status":"Downloading","progressDetail":{"current":512,"total":2048},"id":"aa11"}',
+            b'{"status":"Pull complete","progressDetail":{},"id":"aa11"}',
+            b'{"status":"Status: Downloaded newer image for x:latest"}',
+        )
+
+    with FakeDaemon(tmp_path / "s", pulling) as daemon:
+        process = start(daemon.socket_path, slave, "pull", "x")
+        shown = read_until(master, b"docker.io/library/x:latest")
+        assert process.wait(10) == 0
+    for text in (b"Using default tag: latest", b"latest: Pulling from", b"aa11: Pull complete"):
+        assert text in shown
+
+
+def test_without_proxying_a_signal_ends_the_client_and_mends_the_terminal(
+    tmp_path: Path, terminal: tuple[int, int]
+) -> None:
+    master, slave = terminal
+    before = termios.tcgetattr(slave)
+    with FakeDaemon(tmp_path / "s", Container(shell, tty=True)) as daemon:
+        process = start(daemon.socket_path, slave, "run", "--sig-proxy=false", "-it", "busybox")
+        read_until(master, b"$ ")
+        process.send_signal(signal.SIGTERM)
+        assert process.wait(10) == 143
+        assert not any(line.endswith("/kill") for line in daemon.lines)
     assert termios.tcgetattr(slave) == before
 
 
