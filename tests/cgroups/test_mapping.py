@@ -253,7 +253,7 @@ def test_without_bfq_the_weight_is_scaled_to_iocost() -> None:
 def test_v1_memory_is_never_above_the_sum_between_two_writes(
     before: tuple[int | None, int | None], after: tuple[int | None, int | None]
 ) -> None:
-    """A model of the kernel's check (memcontrol.c, ``mem_cgroup_resize_max``) takes every update."""
+    """The kernel's check at each write (memcontrol.c, ``mem_cgroup_resize_max``) as a model."""
     kernel = {"memory.limit_in_bytes": UNLIMITED, "memory.memsw.limit_in_bytes": UNLIMITED}
     for memory, swap in (before, after):
         now = kernel["memory.memsw.limit_in_bytes"]

@@ -24,7 +24,7 @@ from minidocker.cgroups.v1 import V1
 from minidocker.cgroups.v2 import V2
 from minidocker.cgroups.waiting import wait_until
 from minidocker.errors import InvalidParameter, Refused, SystemFailure
-from minidocker.linux.plan import StepFailed, describe, perform
+from minidocker.linux.plan import describe
 
 PATHS = st.lists(st.text(st.characters(exclude_characters="/", codec="utf-8"), min_size=1))
 
@@ -70,8 +70,7 @@ def test_a_path_stays_below_the_root(parts: list[str]) -> None:
     text = "/".join(parts)
     try:
         path = clean_path(text)
-    except InvalidParameter as error:
-        assert "it must name a cgroup below the root" in str(error)
+    except InvalidParameter:
         assert ".." in parts or not [each for each in parts if each != "."]
         return
     assert path == clean_path(f"/{path}/")
@@ -148,21 +147,6 @@ def test_in_a_delegated_tree_whoever_is_at_its_top_moves_to_a_leaf_first(tree: P
     (tree / "cgroup.type").write_text("domain\n")
     steps = V2(tree).plan("minidocker/abc", Resources())
     assert steps[1] == MoveToLeaf(str(tree), f"{tree}/init")
-
-
-def test_a_controller_that_cannot_be_passed_on_says_whose_processes_are_in_the_way(
-    tree: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    (tree / "cgroup.procs").write_text("12\n34\n")
-
-    def busy(path: str, value: str) -> None:
-        raise OSError(errno.EBUSY, "Device or resource busy", path)
-
-    monkeypatch.setattr(files, "write", busy)
-    with pytest.raises(StepFailed, match=r"processes: 12, 34\); move them") as caught:
-        perform([EnableControllers(str(tree), ("cpu",))])
-    assert caught.value.error.errno == errno.EBUSY
-    assert caught.value.error.filename == f"{tree}/cgroup.subtree_control"
 
 
 @pytest.mark.parametrize("path", ["..", "/", "", "a/../..", "."])
