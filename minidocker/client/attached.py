@@ -10,8 +10,7 @@ from __future__ import annotations
 import contextlib
 import signal
 from collections.abc import Callable
-from dataclasses import dataclass
-from typing import Any
+from typing import Any, NamedTuple
 
 from minidocker.client import terminal
 from minidocker.client.commandline import Failed
@@ -23,8 +22,7 @@ from minidocker.errors import MinidockerError
 Json = dict[str, Any]
 
 
-@dataclass(frozen=True)
-class Foreground:
+class Foreground(NamedTuple):
     """Which of a container's streams are ours.  ``keys``: what ``--detach-keys`` said."""
 
     tty: bool
@@ -37,14 +35,6 @@ class Foreground:
     @property
     def key_bytes(self) -> bytes:
         return terminal.parse_keys(terminal.DEFAULT_KEYS if self.keys is None else self.keys)
-
-
-def check_terminal(stdin: bool, tty: bool) -> None:
-    """Raise ``Failed``, as Docker does, when a terminal is wanted and stdin is none."""
-    import os
-
-    if stdin and tty and not os.isatty(0):
-        raise Failed("the input device is not a TTY")
 
 
 def attach(session: Session, id: str, ends: Foreground, *, logs: bool = False) -> Raw:
@@ -133,13 +123,3 @@ def converse(
 
 
 Begin = Callable[[], None]
-
-
-def run_code(error: MinidockerError) -> int:
-    """The exit code of ``run`` when it failed, read from the text as the docker command does."""
-    text = str(error) if isinstance(error, ApiError) else ""
-    if "executable file not found" in text or "no such file or directory" in text:
-        return 127
-    if "permission denied" in text or "is a directory" in text:
-        return 126
-    return 125

@@ -8,8 +8,7 @@ whole is a function of its arguments.
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, NamedTuple
 
 from minidocker.client import specs
 from minidocker.client.flags import FLAGS
@@ -95,8 +94,7 @@ HEALTH = {
 EVEN_ZERO = {"StopTimeout", "Init", "MemorySwappiness"}
 
 
-@dataclass(frozen=True)
-class Host:
+class Host(NamedTuple):
     """What flags may refer to on this side: variables, the working directory, files.
 
     ``read`` gives a file's text, or raises ``InvalidParameter``: ``read_text`` on a real machine.
@@ -104,7 +102,7 @@ class Host:
 
     environ: Mapping[str, str]
     cwd: str
-    read: Callable[[str], str] = field(repr=False)
+    read: Callable[[str], str]
     console: tuple[int, int] = (0, 0)  # rows, columns
 
 

@@ -9,11 +9,9 @@ from __future__ import annotations
 
 import gc
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 import click
-from click.shell_completion import CompletionItem
 
 from minidocker.client.flags import Flag
 from minidocker.errors import InvalidParameter, MinidockerError
@@ -35,8 +33,7 @@ class Failed(MinidockerError):
         self.code = code
 
 
-@dataclass(frozen=True)
-class Verb:
+class Verb(NamedTuple):
     """``usage`` follows the command's name in messages.  ``least`` and ``most`` count arguments.
 
     With ``flags_first`` everything after the first argument belongs to somebody else's program;
@@ -97,10 +94,6 @@ class VerbCommand(click.Command):
         gc.enable()
         session: Session = click.get_current_context().find_root().obj
         return self.verb.run(session, values, list(arguments))
-
-    def shell_complete(self, ctx: click.Context, incomplete: str) -> list[CompletionItem]:
-        names = (f"--{flag.name}" for flag in self.verb.flags)
-        return [CompletionItem(name) for name in names if name.startswith(incomplete)]
 
 
 HELP = "\0help"  # an argument that no command line can hold

@@ -7,8 +7,7 @@ flags mean together is in ``body.py``.
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
-from typing import Any
+from typing import Any, NamedTuple
 
 from minidocker.client import mounts, specs, units
 from minidocker.errors import InvalidParameter
@@ -18,8 +17,7 @@ def text(value: str) -> str:
     return value
 
 
-@dataclass(frozen=True)
-class Flag:
+class Flag(NamedTuple):
     """``--name`` (and ``-short``).
 
     ``kind`` is what help shows; "list" kinds may be given again and again, "bool" takes no value.
@@ -248,3 +246,5 @@ FLAGS: tuple[Flag, ...] = tuple(
         key=lambda flag: flag.name,
     )
 )
+
+DETACH_KEYS = string("detach-keys", "Override the key sequence for detaching a container")

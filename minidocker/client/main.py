@@ -39,7 +39,7 @@ CONTAINER = {
     "restart": ("life", "RESTART", "Restart one or more containers"),
     "rm": ("life", "RM", "Remove one or more containers"),
     "run": ("run", "RUN", "Create and run a new container from an image"),
-    "start": ("run", "START", "Start one or more stopped containers"),
+    "start": ("start", "START", "Start one or more stopped containers"),
     "stats": ("stats", "STATS", "Display resource usage statistics"),
     "stop": ("life", "STOP", "Stop one or more running containers"),
     "top": ("listing", "TOP", "Display the running processes of a container"),

@@ -6,6 +6,7 @@ import os
 from collections.abc import Iterator
 from contextlib import contextmanager
 
+from minidocker.client.commandline import Failed
 from minidocker.errors import InvalidParameter
 
 DEFAULT_KEYS = "ctrl-p,ctrl-q"
@@ -18,6 +19,12 @@ def size(fd: int) -> tuple[int, int]:
     except OSError:
         return 0, 0
     return rows, columns
+
+
+def check(stdin: bool, tty: bool) -> None:
+    """Raise ``Failed``, as Docker does, when a terminal is wanted and stdin is none."""
+    if stdin and tty and not os.isatty(0):
+        raise Failed("the input device is not a TTY")
 
 
 @contextmanager

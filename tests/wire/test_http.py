@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from urllib.parse import parse_qs, unquote
+
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -62,6 +64,19 @@ def test_an_error_that_is_no_object_is_shown_as_it_is() -> None:
 
 def test_a_query_leaves_out_what_is_not_said() -> None:
     assert http.query(all=True, size=False, limit=None, name="a b", t=["x", "y"]) == (
-        "?all=1&name=a+b&size=0&t=x&t=y"
+        "?all=1&name=a%20b&size=0&t=x&t=y"
     )
     assert http.query(name="", limit=None) == ""
+
+
+@given(st.dictionaries(st.sampled_from("abc"), st.lists(st.text(min_size=1), min_size=1)))
+def test_a_query_is_read_back_as_it_was_said(said: dict[str, list[str]]) -> None:
+    assert parse_qs(http.query(**said).removeprefix("?")) == said
+
+
+@given(st.text())
+def test_a_path_keeps_its_slashes_and_nothing_that_could_end_it(path: str) -> None:
+    quoted = http.quote(path, safe="/:@")
+    assert unquote(quoted) == path
+    assert quoted.count("/") == path.count("/")
+    assert not set(quoted) & set("?# \r\n")

@@ -6,11 +6,10 @@ import os
 from typing import Any
 
 from minidocker.client import specs, terminal
-from minidocker.client.attached import Foreground, check_terminal, converse
+from minidocker.client.attached import Foreground, converse
 from minidocker.client.body import read_text
 from minidocker.client.commandline import Failed, Values, Verb
-from minidocker.client.commands.run import DETACH_KEYS
-from minidocker.client.flags import many, string, switch
+from minidocker.client.flags import DETACH_KEYS, many, string, switch
 from minidocker.client.session import Session
 
 Json = dict[str, Any]
@@ -49,7 +48,7 @@ def execute(session: Session, values: Values, arguments: list[str]) -> int:
         keys=values["detach_keys"],
     )
     if not values["detach"]:
-        check_terminal(ends.stdin, ends.tty)
+        terminal.check(ends.stdin, ends.tty)
     body = exec_body(values, command, env)
     id = session.daemon.ask("POST", f"/containers/{container}/exec", body).json()["Id"]
     start: Json = {"Detach": values["detach"], "Tty": values["tty"]}

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import sys
-from urllib.parse import quote
 
 from minidocker.client.commandline import Failed, Values, Verb
 from minidocker.client.commands.life import each
@@ -49,7 +48,7 @@ def remove(session: Session, values: Values, names: list[str]) -> int:
         try:
             reply = session.daemon.ask(
                 "DELETE",
-                f"/images/{quote(name, safe='/:@')}",
+                f"/images/{name}",
                 force=values["force"] or None,
                 noprune=values["no_prune"] or None,
             )
@@ -71,9 +70,7 @@ def tag(session: Session, values: Values, names: list[str]) -> int:
     name, tag = split_reference(target)
     if "@" in target:
         raise Failed("refusing to create a tag with a digest reference")
-    session.daemon.ask(
-        "POST", f"/images/{quote(source, safe='/:@')}/tag", repo=name, tag=tag or "latest"
-    ).read()
+    session.daemon.ask("POST", f"/images/{source}/tag", repo=name, tag=tag or "latest").read()
     return 0
 
 

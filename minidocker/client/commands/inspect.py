@@ -5,7 +5,6 @@ from __future__ import annotations
 import json
 import sys
 from typing import Any
-from urllib.parse import quote
 
 from minidocker.client.commandline import Failed, Values, Verb
 from minidocker.client.connection import ApiError
@@ -65,7 +64,7 @@ def show(session: Session, values: Values, names: list[str], kinds: tuple[str, .
 
 def _find(session: Session, name: str, kinds: tuple[str, ...], size: bool | None) -> Any:
     for kind in kinds:
-        path = PATHS[kind].format(quote(name, safe="/:@"))
+        path = PATHS[kind].format(name)
         try:
             return session.daemon.ask(
                 "GET", path, size=True if size and kind == "container" else None

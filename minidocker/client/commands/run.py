@@ -1,4 +1,4 @@
-"""``run``, ``create`` and ``start``: from flags to a container that runs.
+"""``run`` and ``create``: from flags to a container.
 
 ``run`` asks in Docker's order: create (pulling the image if it is not there),
 attach, wait, start.  See ``client.attached`` for why.
@@ -6,30 +6,22 @@ attach, wait, start.  See ``client.attached`` for why.
 
 from __future__ import annotations
 
+import importlib
 import os
 import sys
 from typing import Any
 
 from minidocker.client import terminal
-from minidocker.client.attached import (
-    Ending,
-    Foreground,
-    attach,
-    check_terminal,
-    converse,
-    run_code,
-)
 from minidocker.client.body import Host, create_body, read_text
 from minidocker.client.commandline import PROGRAM, Failed, Values, Verb
-from minidocker.client.connection import ApiError, Raw
-from minidocker.client.flags import FLAGS, Flag, string, switch
+from minidocker.client.connection import ApiError
+from minidocker.client.flags import DETACH_KEYS, FLAGS, Flag, switch
 from minidocker.client.session import Session
 from minidocker.errors import InvalidParameter, MinidockerError
 
 Json = dict[str, Any]
 
 PULLS = ("always", "missing", "never")
-REMOVAL_PATIENCE = 10.0  # seconds that a container has to go after a failed start with --rm
 
 
 def run(session: Session, values: Values, arguments: list[str]) -> int:
@@ -41,8 +33,10 @@ def run(session: Session, values: Values, arguments: list[str]) -> int:
             raise Failed("conflicting options: cannot specify both --attach and --detach")
         body = request(values, arguments)
         if not values["detach"]:
-            check_terminal(bool(body.get("AttachStdin")), values["tty"])
+            terminal.check(bool(body.get("AttachStdin")), values["tty"])
         id = create(session, values, body)
+        from minidocker.client.commands.start import start_created
+
         return start_created(session, values, body, id)
     except Failed:
         raise
@@ -114,61 +108,13 @@ def create(session: Session, values: Values, body: Json) -> str:
 
 
 def _post(session: Session, values: Values, body: Json) -> Json:
-    made: Json = session.daemon.ask(
+    session.daemon.send(
         "POST", "/containers/create", body, name=values["name"], platform=values["platform"]
-    ).json()
-    return made
-
-
-def start_created(session: Session, values: Values, body: Json, id: str) -> int:
-    """Start the container that was made, and stay with it unless it is detached."""
-    ends = Foreground(
-        tty=values["tty"],
-        stdin=bool(body.get("AttachStdin")),
-        stdout=bool(body.get("AttachStdout")),
-        stderr=bool(body.get("AttachStderr")),
-        keys=values["detach_keys"],
-        proxy=values["sig_proxy"],
     )
-    steps: list[str] = []
-
-    def begin() -> None:
-        session.daemon.ask("POST", f"/containers/{id}/start").read()
-        if values["explain"]:
-            from minidocker.client.explain import fetch_trace
-
-            steps.append(fetch_trace(session.daemon, id))
-
-    try:
-        if values["detach"]:
-            begin()
-            print(id)
-            return 0
-        return _foreground(session, id, ends, values, begin)
-    finally:
-        for text in steps:
-            print(text, file=sys.stderr)
-
-
-def _foreground(session: Session, id: str, ends: Foreground, values: Values, begin: Any) -> int:
-    if ends.stdin or ends.stdout or ends.stderr:
-        raw: Raw | None = attach(session, id, ends)
-    else:
-        raw = None
-    ending = Ending(session, id, "removed" if values["rm"] else "next-exit")
-    try:
-        if raw is None:
-            begin()
-        else:
-            kill = f"/containers/{id}/kill" if ends.proxy else None
-            resize = f"/containers/{id}/resize"
-            if converse(session.daemon, raw, ends, resize, kill, begin):
-                return 0
-    except ApiError:
-        if values["rm"]:
-            ending.wait_a_little(REMOVAL_PATIENCE)
-        raise
-    return ending.code()
+    # What will be needed next is loaded while the daemon is at work.
+    importlib.import_module("minidocker.client.commands.start")
+    made: Json = session.daemon.receive().json()
+    return made
 
 
 def dry_run(session: Session, values: Values, arguments: list[str]) -> int:
@@ -180,51 +126,15 @@ def dry_run(session: Session, values: Values, arguments: list[str]) -> int:
     return 0
 
 
-def start(session: Session, values: Values, names: list[str]) -> int:
-    """``minidocker start``: detached, or with ``-a`` or ``-i`` in the foreground."""
-    if values["attach"] or values["interactive"]:
-        if len(names) > 1:
-            raise Failed("you cannot start and attach multiple containers at once")
-        return start_attached(session, values, names[0])
-    failed = []
-    for name in names:
-        try:
-            session.daemon.ask("POST", f"/containers/{name}/start").read()
-            print(name)
-        except ApiError as error:
-            print(error, file=sys.stderr)
-            failed.append(name)
-    if failed:
-        raise Failed(f"failed to start containers: {', '.join(failed)}")
-    return 0
+def run_code(error: MinidockerError) -> int:
+    """The exit code of ``run`` when it failed, read from the text as the docker command does."""
+    text = str(error) if isinstance(error, ApiError) else ""
+    if "executable file not found" in text or "no such file or directory" in text:
+        return 127
+    if "permission denied" in text or "is a directory" in text:
+        return 126
+    return 125
 
-
-def start_attached(session: Session, values: Values, name: str) -> int:
-    """Attach to a stopped container, start it, and stay until it ends; its exit code."""
-    shown = session.daemon.ask("GET", f"/containers/{name}/json").json()
-    config, id = shown["Config"], shown["Id"]
-    ends = Foreground(
-        tty=config["Tty"],
-        stdin=values["interactive"] and config["OpenStdin"],
-        stdout=True,
-        stderr=True,
-        keys=values["detach_keys"],
-    )
-    check_terminal(ends.stdin, ends.tty)
-    removed = shown["HostConfig"].get("AutoRemove")
-    raw = attach(session, id, ends)
-    ending = Ending(session, id, "removed" if removed else "next-exit")
-
-    def begin() -> None:
-        session.daemon.ask("POST", f"/containers/{id}/start").read()
-
-    kill = None if ends.tty else f"/containers/{id}/kill"
-    if converse(session.daemon, raw, ends, f"/containers/{id}/resize", kill, begin):
-        return 0
-    return ending.code()
-
-
-DETACH_KEYS = string("detach-keys", "Override the key sequence for detaching a container")
 
 RUN_FLAGS: tuple[Flag, ...] = (
     *FLAGS,
@@ -240,14 +150,3 @@ RUN = Verb(
     USAGE, "Create and run a new container from an image", run, RUN_FLAGS, 1, flags_first=True
 )
 CREATE = Verb(USAGE, "Create a new container", create_only, FLAGS, 1, flags_first=True)
-START = Verb(
-    "[OPTIONS] CONTAINER [CONTAINER...]",
-    "Start one or more stopped containers",
-    start,
-    (
-        switch("attach", "Attach STDOUT/STDERR and forward signals", "a"),
-        DETACH_KEYS,
-        switch("interactive", "Attach container's STDIN", "i"),
-    ),
-    1,
-)

@@ -6,10 +6,10 @@ import time
 from collections.abc import Mapping
 from typing import Any
 
-from minidocker.client.attached import Ending, Foreground, attach, check_terminal, converse
+from minidocker.client import terminal
+from minidocker.client.attached import Ending, Foreground, attach, converse
 from minidocker.client.commandline import Failed, Values, Verb
-from minidocker.client.commands.run import DETACH_KEYS
-from minidocker.client.flags import many, string, switch
+from minidocker.client.flags import DETACH_KEYS, many, string, switch
 from minidocker.client.session import Session
 from minidocker.client.streams import write_all
 from minidocker.client.units import local_text, parse_moment
@@ -35,7 +35,7 @@ def attach_to(session: Session, values: Values, names: list[str]) -> int:
         stderr=True,
         keys=values["detach_keys"],
     )
-    check_terminal(ends.stdin, tty)
+    terminal.check(ends.stdin, tty)
     ending = Ending(session, id, "")
     raw = attach(session, id, ends)
     kill = f"/containers/{id}/kill" if values["sig_proxy"] and not tty else None
