@@ -44,8 +44,9 @@ class Run:
         """To its first process; nothing happens when that has just ended."""
         import signal
 
-        with contextlib.suppress(ProcessLookupError):
-            signal.pidfd_send_signal(self.pidfd, number)
+        if self.pidfd >= 0:
+            with contextlib.suppress(ProcessLookupError):
+                signal.pidfd_send_signal(self.pidfd, number)
 
     def close(self) -> None:
         """Give the descriptors back."""
@@ -103,6 +104,18 @@ class Core:
         self.events.publish(
             "container", action, container.id, {**container.attributes, **attributes}
         )
+
+    async def hand_over(self, id: str, client: Client) -> None:
+        """Give the client to the monitor; whether or not that works, our descriptor is closed."""
+        run = self.runs.get(id)
+        try:
+            if run is not None and run.link is not None:
+                message = {"op": "attach", "client": client.to_message()}
+                await run.link.send(message, [client.fd])
+        except OSError:
+            pass  # it ended just now: the client sees the end of its stream
+        finally:
+            client.close()
 
     def spawn(self, work: Coroutine[Any, Any, T]) -> asyncio.Task[T]:
         """Let ``work`` go on beside; whatever goes wrong in it goes to the log."""

@@ -26,7 +26,14 @@ from minidocker.containers.merge import DEFAULT_STOP_SIGNAL, DEFAULT_STOP_TIMEOU
 from minidocker.containers.restart import Ended, next_delay, should_restart
 from minidocker.containers.start import launch, remove_run_directory
 from minidocker.containers.waits import REMOVED, WaitResult
-from minidocker.errors import Conflict, MinidockerError, StartFailed, SystemFailure
+from minidocker.errors import (
+    Conflict,
+    MinidockerError,
+    NotFound,
+    NotModified,
+    StartFailed,
+    SystemFailure,
+)
 from minidocker.layers.trees import remove_tree
 
 log = logging.getLogger(__name__)
@@ -44,12 +51,14 @@ class Lifecycle:
         self._health = health
         self._delays: dict[str, float] = {}  # the last back-off before a restart, seconds
         self._restarts: dict[str, asyncio.Task[None]] = {}
+        self._kept: set[str] = set()  # being restarted: their end is no reason to remove them
 
     # Start
 
     async def start(self, container: Container) -> None:
         """Raises ``StartFailed``, ``NotModified``, ``Conflict``."""
         async with self._core.lock(container.id):
+            self._core.store.get(container.id).moved(life.START)  # refused, it changes nothing
             self._cancel_restart(container.id)
             self._delays.pop(container.id, None)
             await self._start(container.id, life.START)
@@ -60,15 +69,14 @@ class Lifecycle:
         container.moved(event)  # refuse before anything is made
         if (before := core.runs.get(id)) is not None:
             await before.ended.wait()
-        retried = event == life.RETRY
         try:
             run = await launch(core, container)
         except MinidockerError as error:
             await self._start_failed(core.store.get(id), error)
             raise
         container = core.store.get(id)  # perhaps it was renamed meanwhile
-        if retried:
-            container = dataclasses.replace(container, restart_count=container.restart_count + 1)
+        count = container.restart_count + 1 if event == life.RETRY else 0
+        container = dataclasses.replace(container, restart_count=count)
         core.store.save(
             container.moved(
                 event,
@@ -83,11 +91,17 @@ class Lifecycle:
         )
         core.publish(container, "start")
         self.watch(run)
+        for client in core.arriving.pop(id, ()):  # they came while it was being started
+            core.spawn(core.hand_over(id, client))
 
     async def _start_failed(self, container: Container, error: MinidockerError) -> None:
         code = error.exit_code if isinstance(error, StartFailed) else 128
         failed = container.moved(life.START_FAILED, exit_code=code, error=error.message)
         self._core.store.save(failed)
+        for client in self._core.arriving.pop(container.id, ()):
+            client.close()
+        if container.state.restarting:
+            self._core.waits.exited(container.id, WaitResult(code, error.message))
         if container.spec.auto_remove:
             with contextlib.suppress(MinidockerError):
                 await self._delete(container.id)
@@ -159,8 +173,9 @@ class Lifecycle:
         run.close()
         run.ended.set()
         if again:
-            self.restart_later(container, lasted / 1e9)
-        elif container.spec.auto_remove:
+            if core.store.get(run.id).state.restarting:  # else it was called off meanwhile
+                self.restart_later(container, lasted / 1e9)
+        elif container.spec.auto_remove and container.id not in self._kept:
             with contextlib.suppress(MinidockerError):  # it is in the container's state then
                 await self.remove(container, force=False)
 
@@ -209,20 +224,27 @@ class Lifecycle:
         if task is not None:
             task.cancel()
 
-    def _call_off(self, container: Container, event: str) -> bool:
+    async def _call_off(self, container: Container, event: str) -> bool:
         """Between two runs there is only the next start to stop; whether that was the case."""
         if container.state.status != life.RESTARTING:
             return False
         self._cancel_restart(container.id)
-        self._core.store.save(container.moved(event, stopped_by_user=True))
-        return True
+        async with self._core.lock(container.id):  # a start that has begun is waited for
+            container = self._core.store.get(container.id)
+            if container.state.status != life.RESTARTING:
+                return False
+            self._cancel_restart(container.id)
+            self._core.store.save(container.moved(event, stopped_by_user=True))
+            self._core.waits.exited(container.id, WaitResult(container.state.exit_code))
+            return True
 
     # Stop
 
     async def stop(self, container: Container, timeout: int | None, signal: str | None) -> None:
         """``timeout`` in seconds; None: the container's own; negative: wait for ever."""
+        container = self._core.store.get(container.id)
         container.moved(life.STOP)
-        if not self._call_off(container, life.STOP):
+        if not await self._call_off(container, life.STOP):
             number = parse_signal(signal or container.spec.stop_signal or DEFAULT_STOP_SIGNAL)
             if timeout is None:
                 timeout = container.spec.stop_timeout
@@ -235,13 +257,26 @@ class Lifecycle:
                 await self._kill(run)
         self._core.publish(container, "stop")
 
+    async def restart(self, container: Container, timeout: int | None, signal: str | None) -> None:
+        """Stop it if it runs, and start it; one with ``--rm`` is not removed in between."""
+        self._kept.add(container.id)
+        try:
+            if container.state.running:
+                with contextlib.suppress(NotModified):  # it ended by itself a moment ago
+                    await self.stop(container, timeout, signal)
+            await self.start(self._core.store.get(container.id))
+        finally:
+            self._kept.discard(container.id)
+        self._core.publish(self._core.store.get(container.id), "restart")
+
     async def kill(self, container: Container, signal: str) -> None:
         """A signal to its first process; after SIGKILL, returns when it is dead."""
         number = parse_signal(signal)
+        container = self._core.store.get(container.id)
         if not life.may(container.state.status, life.KILL):
             refused = life.refusal(container.state.status, life.KILL, id=container.id)
             raise Conflict(f"cannot kill container: {container.name}: {refused}")
-        if self._call_off(container, life.KILL):
+        if await self._call_off(container, life.KILL):
             return
         run = self._core.running(container)
         own = container.spec.stop_signal
@@ -266,7 +301,8 @@ class Lifecycle:
         container = self._core.store.get(run.id)
         self._core.publish(container, "kill", signal=str(number))
         if container.state.paused and run.stopped_by_user:
-            await self.unpause(container)  # a frozen process cannot act on a signal
+            with contextlib.suppress(Conflict, NotFound, FileNotFoundError):  # it died of it
+                await self.unpause(container)  # a frozen process cannot act on a signal
 
     def _stopped_by_user(self, run: Run) -> None:
         """Written down at once: a daemon that is killed now must not restart it."""
@@ -304,20 +340,31 @@ class Lifecycle:
     async def remove(self, container: Container, force: bool) -> None:
         """Raises ``Conflict`` when it runs, unless ``force``; ``SystemFailure``."""
         core, id = self._core, container.id
-        if force and container.state.running and not self._call_off(container, life.KILL):
-            await self._kill(core.running(container))
-        async with core.lock(id):
-            now = core.store.now(id)
-            if now is None:
+        while True:
+            if force:
+                await self._put_an_end_to(id)
+            async with core.lock(id):  # also a start that has begun is waited for
+                now = core.store.now(id)
+                if now is None:
+                    return
+                if force and now.state.running:
+                    continue
+                now.moved(life.REMOVE)
+                if (run := core.runs.get(id)) is not None:
+                    await run.ended.wait()
+                self._cancel_restart(id)
+                await self._delete(id)
                 return
-            if force and now.state.status == life.REMOVING:
-                await core.waits.register(id, REMOVED, False, 0)
-                return
-            now.moved(life.REMOVE)
-            if (run := core.runs.get(id)) is not None:
-                await run.ended.wait()
-            self._cancel_restart(id)
-            await self._delete(id)
+
+    async def _put_an_end_to(self, id: str) -> None:
+        """Kill it if it runs, call its next start off if it is between two runs."""
+        container = self._core.store.now(id)
+        if container is None or not container.state.running:
+            return
+        if await self._call_off(container, life.KILL):
+            return
+        if (run := self._core.runs.get(id)) is not None:
+            await self._kill(run)
 
     async def _delete(self, id: str) -> None:
         core = self._core
@@ -327,9 +374,9 @@ class Lifecycle:
             await asyncio.to_thread(remove_tree, core.places.directory(id))
         except OSError as error:
             reason = f"unable to remove filesystem for {id}: {error}"
-            core.store.save(container.moved(life.REMOVE_FAILED, error=reason))
+            core.store.save(core.store.get(id).moved(life.REMOVE_FAILED, error=reason))
             raise SystemFailure(reason) from error
-        self.forget(container)
+        self.forget(core.store.get(id))
 
     def forget(self, container: Container) -> None:
         """Its files are gone: now the record goes too."""

@@ -103,6 +103,11 @@ async def _settle(core: Core, lifecycle: Lifecycle, container: Container, run: R
         event = life.RETRY if status == life.RESTARTING else life.START
         core.store.save(container.moved(event, pid=run.pid, started_at=time.time_ns()))
         lifecycle.watch(run)
+    elif (found := read_exit(core, container.id)) and found[1] > container.state.finished_at:
+        # It was started and has ended, and the daemon was there for neither.
+        event = life.RETRY if status == life.RESTARTING else life.START
+        core.store.save(container.moved(event, started_at=found[1]))
+        await _ended_meanwhile(core, lifecycle, core.store.get(container.id))
     elif status == life.RESTARTING:
         lifecycle.restart_later(container, 0)
     else:

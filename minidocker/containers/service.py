@@ -193,7 +193,7 @@ class Containers:
     ) -> None:
         """Stop (if it runs) and start."""
         container = self.get(ref)
-        await self._core.finish(self._restart(container, timeout, signal))
+        await self._core.finish(self._lifecycle.restart(container, timeout, signal))
 
     async def pause(self, ref: str) -> None:
         """Freeze every process, by the cgroup freezer."""
@@ -241,7 +241,7 @@ class Containers:
             self._core.arriving.setdefault(container.id, []).append(client)
             return
         self._core.publish(container, "attach")
-        self._core.spawn(self._hand_over(container.id, client))
+        self._core.spawn(self._core.hand_over(container.id, client))
 
     def resize(self, ref: str, rows: int, columns: int) -> None:
         """Tell the terminal its size."""
@@ -365,24 +365,6 @@ class Containers:
             return
         name = hostname_of(container.spec, modes, container.short_id, core.host.name)
         write_files(directory, container.spec, modes, name, core.host.files)
-
-    async def _restart(self, container: Container, timeout: int | None, signal: str | None) -> None:
-        if container.state.running:
-            await self._lifecycle.stop(container, timeout, signal)
-        await self._lifecycle.start(self.get(container.id))
-        self._core.publish(container, "restart")
-
-    async def _hand_over(self, id: str, client: Client) -> None:
-        """Give the client to the monitor; whether or not that works, our descriptor is closed."""
-        run = self._core.runs.get(id)
-        try:
-            if run is not None and run.link is not None:
-                message = {"op": "attach", "client": client.to_message()}
-                await run.link.send(message, [client.fd])
-        except OSError:
-            pass  # it ended just now: the client sees the end of its stream
-        finally:
-            client.close()
 
     async def _warm_up(self) -> None:
         """The first start should not wait for what all starts need: the default filter."""

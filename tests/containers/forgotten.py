@@ -12,7 +12,7 @@ import sys
 from pathlib import Path
 from typing import Any
 
-from minidocker.containers.spec import RestartPolicy
+from minidocker.containers.spec import Mount, RestartPolicy
 from tests.containers.home import Home
 
 
@@ -24,6 +24,7 @@ async def serve(home: Home) -> None:
             how = order["how"]
             if "restart" in how:
                 how["restart"] = RestartPolicy(**how["restart"])
+            how["mounts"] = tuple(Mount(**each) for each in how.pop("mounts", ()))
             id = engine.create(*order["command"], **how)
             if order["start"]:
                 await engine.containers.start(id)

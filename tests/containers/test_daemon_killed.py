@@ -4,22 +4,25 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import dataclasses
 import json
 import os
+import select
 import subprocess
 import sys
-from collections.abc import Awaitable, Callable, Iterator
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 import pytest
 
 from minidocker.containers import state as life
+from minidocker.containers.container import State
 from tests.containers.home import Engine, Home, alive, kill, read_until
 
 pytestmark = pytest.mark.kernel
-PROJECT = Path(__file__).resolve().parents[2]
 SLEEP = ("sleep", "1000")
+CREATED = dataclasses.asdict(State())
 
 
 class Killed:
@@ -31,10 +34,12 @@ class Killed:
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
             text=True,
-            cwd=PROJECT,
+            cwd=Path(__file__).resolve().parents[2],
         )
 
-    def start(self, *command: str, start: bool = True, then: tuple[str, ...] = (), **how: Any) -> str:
+    def start(
+        self, *command: str, start: bool = True, then: tuple[str, ...] = (), **how: Any
+    ) -> str:
         """The ID of a new container, once it runs and ``then`` was done with it."""
         order = {"command": command, "start": start, "then": then, "how": how}
         assert self.process.stdin
@@ -62,18 +67,8 @@ async def nothing(engine: Engine) -> None:
     """The story in which only the clearing at its end matters."""
 
 
-def afterwards(home: Home, story: Callable[[Engine], Awaitable[None]]) -> None:
-    """``story`` with the next daemon; nothing is cleared."""
-
-    async def whole() -> None:
-        async with home.containers() as engine:
-            await asyncio.wait_for(story(engine), 20)
-
-    asyncio.run(whole())
-
-
 def test_what_ran_runs_on_and_is_taken_over(home: Home, daemon: Killed) -> None:
-    id = daemon.start("sh", "-c", "echo one; while read x; do echo $x; done; exit 6", open_stdin=True)
+    id = daemon.start("sh", "-c", "echo one; while read x; do echo $x; done", open_stdin=True)
     daemon.kill()
 
     async def story(engine: Engine) -> None:
@@ -103,8 +98,8 @@ def test_the_exit_code_and_the_log_of_what_ended_meanwhile_are_there(
     id = daemon.start("sh", "-c", "echo up; read x < /gate; echo last; exit 6", mounts=[mount])
     pid = pid_of(home, id)
     daemon.kill()
-    gate.write_text("go\n")
-    wait_for_death(pid)
+    with deaths(pid, parent(pid)):
+        gate.write_text("go\n")
 
     async def story(engine: Engine) -> None:
         state = engine.state(id)
@@ -133,8 +128,7 @@ def test_what_is_removed_at_its_end_is_gone(home: Home, daemon: Killed) -> None:
     created = daemon.start("true", start=False, auto_remove=True)
     pid = pid_of(home, id)
     daemon.kill()
-    kill(pid)
-    wait_for_death(pid)
+    end(pid)
 
     async def story(engine: Engine) -> None:
         # What never ran has not ended.
@@ -164,8 +158,7 @@ def test_the_restart_policy_holds_across_daemons(
     pid = pid_of(home, id)
     daemon.kill()
     if not stopped:
-        kill(pid)
-        wait_for_death(pid)
+        end(pid)
 
     async def story(engine: Engine) -> None:
         if again:
@@ -183,9 +176,8 @@ def test_a_container_survives_its_monitors_death_too(home: Home, daemon: Killed)
     id = daemon.start("sh", "-c", "trap 'exit 8' TERM; while :; do sleep 0.02; done")
     pid = pid_of(home, id)
     daemon.kill()
-    monitor = parent(pid)
-    kill(monitor)
-    wait_for_death(monitor)
+    with deaths(parent(pid)):
+        kill(parent(pid))
 
     async def story(engine: Engine) -> None:
         assert engine.state(id).status == "running"
@@ -215,8 +207,8 @@ def test_a_removal_that_was_cut_short_is_finished(home: Home, daemon: Killed) ->
     id = daemon.start("true", start=False)
     daemon.kill()
     with home.records() as (_, _, db):
-        text = json.loads(db.execute("SELECT state FROM containers").fetchone()[0])
-        db.execute("UPDATE containers SET state = ?", (json.dumps({**text, "status": life.REMOVING}),))
+        removing = json.dumps({**CREATED, "status": life.REMOVING})
+        db.execute("UPDATE containers SET state = ?", (removing,))
 
     async def story(engine: Engine) -> None:
         assert engine.containers.all() == []
@@ -234,8 +226,7 @@ def test_a_start_that_nobody_wrote_down_is_noticed(home: Home, daemon: Killed, e
     with home.records() as (_, _, db):
         db.execute("UPDATE containers SET state = ?", (json.dumps(CREATED),))
     if ended:
-        kill(pid)
-        wait_for_death(pid)
+        end(pid)
 
     async def story(engine: Engine) -> None:
         state = engine.state(id)
@@ -245,19 +236,6 @@ def test_a_start_that_nobody_wrote_down_is_noticed(home: Home, daemon: Killed, e
             assert (state.status, state.pid) == ("running", pid)
 
     home.tell(story)
-
-
-CREATED = {
-    "status": "created",
-    "pid": 0,
-    "exit_code": 0,
-    "error": "",
-    "oom_killed": False,
-    "started_at": 0,
-    "finished_at": 0,
-    "health": None,
-    "stopped_by_user": False,
-}
 
 
 def pid_of(home: Home, id: str) -> int:
@@ -271,19 +249,20 @@ def parent(pid: int) -> int:
     return int(Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[1])
 
 
-def wait_for_death(pid: int) -> None:
-    """Until it is reaped: its monitor has written its exit code by then."""
-    with contextlib.suppress(ProcessLookupError):
-        pidfd = os.pidfd_open(pid)
-        try:
-            monitor = os.pidfd_open(parent(pid))
-        except OSError:
+@contextlib.contextmanager
+def deaths(*pids: int) -> Iterator[None]:
+    """The block brings them about; at its end they are waited for."""
+    pidfds = [os.pidfd_open(pid) for pid in pids]
+    try:
+        yield
+        for pidfd in pidfds:
+            assert select.select([pidfd], [], [], 10)[0], "it does not die"
+    finally:
+        for pidfd in pidfds:
             os.close(pidfd)
-            return
-        import select
 
-        select.select([pidfd], [], [], 10)
-        if Path(f"/proc/{pid}").exists() or True:
-            select.select([monitor], [], [], 1)
-        os.close(pidfd)
-        os.close(monitor)
+
+def end(pid: int) -> None:
+    """Kill a container's first process; its monitor has written that down when this returns."""
+    with deaths(pid, parent(pid)):
+        kill(pid)

@@ -20,7 +20,12 @@ Play = Callable[..., Any]
 
 @pytest.mark.parametrize(
     ("script", "code"),
-    [("exit 0", 0), ("exit 3", 3), ("kill -9 $$; sleep 1", 0), ("sh -c 'kill -9 $$'; exit $?", 137)],
+    [
+        ("exit 0", 0),
+        ("exit 3", 3),
+        ("kill -9 $$; sleep 1", 0),
+        ("sh -c 'kill -9 $$'; exit $?", 137),
+    ],
 )
 def test_the_exit_code_is_the_programs(play: Play, script: str, code: int) -> None:
     async def story(s: Stage) -> None:
@@ -159,7 +164,9 @@ def test_a_paused_one_can_be_ended(play: Play, how: str) -> None:
 def test_restart_keeps_what_was_written_and_its_id(play: Play) -> None:
     async def story(s: Stage) -> None:
         made = await s.started("sh", "-c", f"echo x >> /kept; cat /kept; {FOREVER[2]}")
-        await until(lambda: b"x\n" in s.containers.log_path(made.id).read_bytes().replace(b"\\n", b"\n"))
+        await until(
+            lambda: b"x\n" in s.containers.log_path(made.id).read_bytes().replace(b"\\n", b"\n")
+        )
         pid = s.now(made).state.pid
         await s.containers.restart(made.id)
         assert s.now(made).state.pid not in (0, pid)
