@@ -10,7 +10,6 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import dataclasses
-import json
 import logging
 import signal as signals
 import time
@@ -20,12 +19,13 @@ from minidocker.containers import state as life
 from minidocker.containers.check import parse_signal
 from minidocker.containers.container import Container
 from minidocker.containers.core import Core, Run
+from minidocker.containers.ends import UNKNOWN_EXIT, ended_within, read_exit, until_dead
 from minidocker.containers.health import HealthChecks
 from minidocker.containers.launch import own_pid_namespace
 from minidocker.containers.merge import DEFAULT_STOP_SIGNAL, DEFAULT_STOP_TIMEOUT
 from minidocker.containers.restart import Ended, next_delay, should_restart
 from minidocker.containers.start import launch, remove_run_directory
-from minidocker.containers.waits import REMOVED, WaitResult
+from minidocker.containers.waits import WaitResult
 from minidocker.errors import (
     Conflict,
     MinidockerError,
@@ -39,7 +39,6 @@ from minidocker.layers.trees import remove_tree
 log = logging.getLogger(__name__)
 
 SURE_DEATH = 10.0  # seconds that a process may take to die of SIGKILL (disk waits)
-UNKNOWN_EXIT = 255  # the exit code of a container that ended while nobody was looking
 LAUNCHERS_PATIENCE = 2.0  # seconds, for the exit code of a container whose monitor was killed
 
 
@@ -250,6 +249,7 @@ class Lifecycle:
                 timeout = container.spec.stop_timeout
             if timeout is None:
                 timeout = DEFAULT_STOP_TIMEOUT
+            self._core.store.get(container.id).moved(life.STOP)  # it may have ended by itself
             run = self._core.running(container)
             self._stopped_by_user(run)
             await self._signal(run, number)
@@ -340,6 +340,8 @@ class Lifecycle:
     async def remove(self, container: Container, force: bool) -> None:
         """Raises ``Conflict`` when it runs, unless ``force``; ``SystemFailure``."""
         core, id = self._core, container.id
+        if not force:
+            core.store.get(id).moved(life.REMOVE)
         while True:
             if force:
                 await self._put_an_end_to(id)
@@ -365,10 +367,15 @@ class Lifecycle:
             return
         if (run := self._core.runs.get(id)) is not None:
             await self._kill(run)
+            return
+        # It could not be taken over, and nobody watches it.
+        if (cgroup := self._core.cgroup(container)) is not None:
+            await asyncio.to_thread(cgroup.kill)
+        await self.ended(Run(id, 0, -1, None), UNKNOWN_EXIT, time.time_ns())
 
     async def _delete(self, id: str) -> None:
         core = self._core
-        container = core.store.save(core.store.get(id).moved(life.REMOVE))
+        core.store.save(core.store.get(id).moved(life.REMOVE))
         core.keep_trace(id)
         try:
             await asyncio.to_thread(remove_tree, core.places.directory(id))
@@ -386,38 +393,3 @@ class Lifecycle:
         self._delays.pop(container.id, None)
         core.publish(container, "destroy")
         core.waits.removed(container.id, WaitResult(container.state.exit_code))
-
-
-async def ended_within(run: Run, seconds: float | None) -> bool:
-    """Whether it ended in time; None waits for ever."""
-    try:
-        await asyncio.wait_for(run.ended.wait(), seconds)
-    except TimeoutError:
-        return False
-    return True
-
-
-async def until_dead(pidfd: int) -> None:
-    """A pidfd is readable once its process has ended (pidfd_open(2))."""
-    loop = asyncio.get_running_loop()
-    dead: asyncio.Future[None] = loop.create_future()
-    loop.add_reader(pidfd, wake, dead)
-    try:
-        await dead
-    finally:
-        loop.remove_reader(pidfd)
-
-
-def wake(future: asyncio.Future[None]) -> None:
-    """Let who waits for ``future`` go on."""
-    if not future.done():
-        future.set_result(None)
-
-
-def read_exit(core: Core, id: str) -> tuple[int, int] | None:
-    """(exit code, Unix nanoseconds) from the file that the monitor left, if it did."""
-    try:
-        written = json.loads(core.places.exit_file(id).read_text())
-        return int(written["code"]), int(written["at"])
-    except (OSError, ValueError, KeyError):
-        return None

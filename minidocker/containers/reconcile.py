@@ -17,7 +17,8 @@ from pathlib import Path
 from minidocker.containers import state as life
 from minidocker.containers.container import Container
 from minidocker.containers.core import Core, Run
-from minidocker.containers.lifecycle import UNKNOWN_EXIT, Lifecycle, read_exit
+from minidocker.containers.ends import UNKNOWN_EXIT, read_exit
+from minidocker.containers.lifecycle import Lifecycle
 from minidocker.containers.link import Link
 from minidocker.containers.restart import should_start_with_daemon
 from minidocker.errors import MinidockerError, SystemFailure

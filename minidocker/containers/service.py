@@ -40,7 +40,7 @@ from minidocker.containers.start import plan
 from minidocker.containers.store import ContainerStore
 from minidocker.containers.top import parse_ps, run_ps
 from minidocker.containers.waits import Waiter, parse_condition
-from minidocker.errors import InvalidParameter
+from minidocker.errors import InvalidParameter, SystemFailure
 from minidocker.images.store import Image
 from minidocker.layers.snapshot import Snapshot, Snapshots
 from minidocker.layers.trees import remove_tree
@@ -239,7 +239,13 @@ class Containers:
         run = self._core.runs.get(container.id)
         if run is None or status != life.RUNNING:
             self._core.arriving.setdefault(container.id, []).append(client)
+            self._core.publish(container, "attach")
             return
+        if run.link is None:
+            raise SystemFailure(
+                f"the monitor of container {container.id} was killed, and its streams are gone "
+                "with it: restart the container"
+            )
         self._core.publish(container, "attach")
         self._core.spawn(self._core.hand_over(container.id, client))
 

@@ -10,7 +10,10 @@ import pytest
 
 from minidocker.namespaces.launcher import start_launcher
 from tests.containers.ground import Ground
+from tests.containers.home import home
 from tests.support.need import need_root
+
+__all__ = ["ground", "home", "play"]
 
 
 @pytest.fixture(scope="session")

@@ -15,6 +15,8 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any, TypeVar
 
+import pytest
+
 from minidocker.cgroups import detect
 from minidocker.containers.events import EventBus
 from minidocker.containers.link import Client
@@ -28,6 +30,7 @@ from minidocker.layers.snapshot import Snapshots
 from minidocker.layers.store import LayerStore
 from minidocker.namespaces.launcher import start_launcher
 from minidocker.records import open_records
+from tests.support.need import need_root
 
 T = TypeVar("T")
 PATIENCE = 20.0  # seconds for a whole story: nothing here takes so long
@@ -224,3 +227,13 @@ def alive(pid: int) -> bool:
 def kill(pid: int) -> None:
     with contextlib.suppress(ProcessLookupError):
         os.kill(pid, 9)
+
+
+@pytest.fixture(scope="package")
+def home(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Home]:
+    """One data root with one image, and one launcher, for all that ask."""
+    need_root()
+    home = Home(tmp_path_factory.mktemp("home"))
+    home.make_image()
+    with home.kept_launcher():
+        yield home
