@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 from tests.client.conversations import ID, Container, argv, client, environment, err, out
-from tests.client.fake import FakeDaemon
+from tests.client.fake import Exchange, FakeDaemon
 
 
 def say_and_exit_3(connection: socket.socket) -> int:
@@ -183,3 +183,18 @@ def test_a_file_that_is_missing_here_is_no_program_that_is_missing_there(tmp_pat
     assert answer.code == 125
     assert answer.err.startswith("minidocker: open /no/such: no such file or directory\n")
     assert daemon.lines == []
+
+
+def test_a_daemon_that_dies_meanwhile_is_named(tmp_path: Path) -> None:
+    container = Container(say_and_exit_3)
+
+    def answer(exchange: Exchange) -> None:
+        if exchange.asked.path.endswith("/wait"):
+            exchange.chunks()  # an end without an answer
+        else:
+            container(exchange)
+
+    with FakeDaemon(tmp_path / "s", answer) as daemon:
+        result = client(daemon.socket_path, "run", "busybox")
+    assert result.code == 125
+    assert "the daemon ended before it could tell the exit code" in result.err
