@@ -63,7 +63,7 @@ class Ending:
     def code(self) -> int:
         """Block until the end; the exit code.  Raises ``Failed`` if the daemon lost it."""
         # The answer is known before the daemon ends it, for which it may find no time.
-        end = next(self._reply.messages(), {})
+        end: Json = next(self._reply.messages(), {})
         self._connection.close()
         if "StatusCode" not in end:
             raise Failed("the daemon ended before it could tell the exit code", 125)
