@@ -21,6 +21,7 @@ from minidocker.containers.ends import UNKNOWN_EXIT, read_exit
 from minidocker.containers.lifecycle import Lifecycle
 from minidocker.containers.link import Link
 from minidocker.containers.restart import should_start_with_daemon
+from minidocker.containers.start import remove_run_directory
 from minidocker.errors import MinidockerError, SystemFailure
 from minidocker.layers.trees import remove_tree
 
@@ -158,6 +159,7 @@ async def _at_rest(core: Core, lifecycle: Lifecycle, container: Container) -> No
     if cgroup is not None:
         with contextlib.suppress(OSError, SystemFailure):
             await asyncio.to_thread(cgroup.remove)
+    remove_run_directory(core, container.id)
     if not state.started_at:
         return
     if container.spec.auto_remove:
@@ -185,5 +187,6 @@ def remove_leftovers(core: Core) -> None:
                 core.cgroups.open(f"minidocker/{directory.name}").remove()
         remove_tree(directory)
     for directory in core.places.run.glob("containers/*"):
-        if directory.name not in core.runs:
+        # That of a container on record may be in use already: restart policies are at work.
+        if directory.name not in core.store:
             remove_tree(directory)

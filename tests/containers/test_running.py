@@ -350,9 +350,11 @@ def test_attached_before_the_start_misses_nothing(home: Home) -> None:
 
 def test_two_may_attach_and_one_may_leave(home: Home) -> None:
     async def story(engine: Engine) -> None:
-        id = await engine.start("sh", "-c", "while read x; do echo got $x; done", open_stdin=True)
+        script = "while read x; do echo got $x; done"
+        id = engine.create("sh", "-c", script, open_stdin=True)
         loop = asyncio.get_running_loop()
         with engine.attach(id, stdin=True) as one, engine.attach(id, stdin=True) as two:
+            await engine.containers.start(id)
             await loop.sock_sendall(one, b"1\n")
             await read_until(one, b"got 1\n")
             await read_until(two, b"got 1\n")
