@@ -146,7 +146,8 @@ class Lifecycle:
         container = core.store.get(run.id)
         cgroup = core.cgroup(container)
         killed_for_memory = bool(cgroup and cgroup.oom_kills())
-        lasted = max(0, at - container.state.started_at)
+        at = max(at, container.state.started_at)  # a very short run ends before we hear it began
+        lasted = at - container.state.started_at
         by_user = run.stopped_by_user or container.state.stopped_by_user
         again = should_restart(
             container.spec.restart,
