@@ -4,11 +4,14 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import logging
 import os
 from collections import OrderedDict
-from collections.abc import Coroutine
+from collections.abc import Callable, Coroutine
 from dataclasses import dataclass, field
+from pathlib import Path
 from typing import Any, TypeVar
+from weakref import WeakValueDictionary
 
 from minidocker.cgroups.driver import Cgroup, Driver
 from minidocker.containers.container import Container
@@ -20,6 +23,10 @@ from minidocker.containers.store import ContainerStore
 from minidocker.containers.waits import WaitRegistry
 from minidocker.errors import Conflict
 from minidocker.layers.snapshot import Snapshots
+from minidocker.linux.messages import Channel, connect_unix
+from minidocker.namespaces.launcher import start_launcher
+
+log = logging.getLogger(__name__)
 
 T = TypeVar("T")
 TRACES_KEPT = 16  # of containers that are gone
@@ -82,7 +89,10 @@ class Core:
         self.arriving: dict[str, list[Client]] = {}
         self.daemon_traces: dict[str, list[dict[str, Any]]] = {}
         self.old_traces: OrderedDict[str, tuple[list[dict[str, Any]], bytes]] = OrderedDict()
-        self._locks: dict[str, asyncio.Lock] = {}
+        self.when_forgotten: list[Callable[[str], None]] = []
+        self._locks: WeakValueDictionary[str, asyncio.Lock] = WeakValueDictionary()
+        self._keeper: Channel | None = None  # of a launcher that was started anew
+        self._renewing = asyncio.Lock()
         self._tasks: set[asyncio.Task[Any]] = set()
 
     def lock(self, id: str) -> asyncio.Lock:
@@ -117,6 +127,18 @@ class Core:
         finally:
             client.close()
 
+    async def need_launcher(self) -> None:
+        """Start another one if the launcher has ended; whoever asks it then says why not."""
+        async with self._renewing:
+            if listens(self.places.launcher):
+                return
+            log.warning("the launcher has ended: another one is started")
+            with contextlib.suppress(OSError):
+                keeper = await asyncio.to_thread(start_launcher, self.places.run)
+                if self._keeper is not None:
+                    self._keeper.close()
+                self._keeper = keeper
+
     def spawn(self, work: Coroutine[Any, Any, T]) -> asyncio.Task[T]:
         """Let ``work`` go on beside; whatever goes wrong in it goes to the log."""
         task = asyncio.get_running_loop().create_task(work)
@@ -134,14 +156,13 @@ class Core:
     def _done(self, task: asyncio.Task[Any]) -> None:
         self._tasks.discard(task)
         if not task.cancelled() and (error := task.exception()) is not None:
-            import logging
-
-            logging.getLogger(__name__).error("in the background: %s", error, exc_info=error)
+            log.error("in the background: %s", error, exc_info=error)
 
     def forget(self, id: str) -> None:
         """It was removed: keep its trace for a while, drop the rest."""
-        self._locks.pop(id, None)
         self.daemon_traces.pop(id, None)
+        for forget in self.when_forgotten:
+            forget(id)
         for client in self.arriving.pop(id, ()):
             client.close()
 
@@ -171,3 +192,15 @@ class Core:
             for client in clients:
                 client.close()
         self.arriving.clear()
+        if self._keeper is not None:
+            self._keeper.close()
+
+
+def listens(path: Path) -> bool:
+    """Whether someone accepts connections at this UNIX socket: /proc/net/unix needs no connection,
+    but is long; a connection that says nothing costs its owner one accept."""
+    try:
+        connect_unix(str(path)).close()
+    except OSError:
+        return False
+    return True

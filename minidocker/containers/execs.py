@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import contextlib
 import os
+import signal
 import time
 from dataclasses import dataclass, replace
 
@@ -30,6 +31,7 @@ REMEMBERED = 300.0  # seconds that an exec can be inspected after its end
 class _Known:
     value: Exec
     link: Link | None = None
+    pidfd: int = -1  # while it runs
     ended_at: float = 0.0
 
 
@@ -39,6 +41,7 @@ class Execs:
     def __init__(self, core: Core) -> None:
         self._core = core
         self._known: dict[str, _Known] = {}
+        core.when_forgotten.append(self.forget)
 
     def create(self, container: Container, spec: ExecSpec) -> str:
         """Raises ``Conflict`` unless it runs."""
@@ -82,23 +85,26 @@ class Execs:
         container = self._core.store.get(found.container_id)
         known.value = replace(found, started=True)
         try:
-            link, pid = await self._launch(container, found, client)
-        except StartFailed as error:
+            link, pid, pidfd = await self._launch(container, found, client)
+        except MinidockerError as error:
             # 125 is for the container itself; dockerd says 126 of an exec.
-            known.value = replace(known.value, exit_code=max(error.exit_code, 126))
+            code = error.exit_code if isinstance(error, StartFailed) else 126
+            known.value = replace(known.value, exit_code=max(code, 126))
             known.ended_at = time.monotonic()
             raise
         if client is not None:
             client.close()
-        known.link = link
+        known.link, known.pidfd = link, pidfd
         known.value = replace(known.value, running=True, pid=pid)
         self._publish(container, f"exec_start: {' '.join(found.spec.command)}", exec_id)
         self._core.spawn(self._watch(known, link))
 
     async def _launch(
         self, container: Container, found: Exec, client: Client | None
-    ) -> tuple[Link, int]:
+    ) -> tuple[Link, int, int]:
+        """The link to its monitor, its process's pid and pidfd."""
         core = self._core
+        await core.need_launcher()
         run, cgroup = core.running(container), core.cgroup(container)
         procs = cgroup.procs_files() if cgroup else ()
         request = exec_request(container, found.id, found.spec, core.host, core.places, procs)
@@ -112,17 +118,24 @@ class Execs:
                 f"the launcher cannot be asked: {error}; restart the daemon"
             ) from error
         link = Link(channel.sock)
-        received = await link.receive()
-        if received is None:
+        try:
+            received = await link.receive()
+            if received is None:
+                raise StartFailed("the monitor of the exec ended while it started it")
+            event, got = received
+            if event["event"] == "failed":
+                raise StartFailed(event["message"], event["exit_code"])
+        except BaseException:  # also when this task is cancelled
             link.close()
-            raise StartFailed("the monitor of the exec ended while it started it")
-        event, got = received
-        for fd in got:
-            os.close(fd)  # its end is told by its monitor
-        if event["event"] == "failed":
-            link.close()
-            raise StartFailed(event["message"], event["exit_code"])
-        return link, event["pid"]
+            raise
+        return link, event["pid"], got[0]
+
+    def kill(self, exec_id: str) -> None:
+        """SIGKILL to its process; nothing happens when it has ended."""
+        known = self._known.get(exec_id)
+        if known is not None and known.pidfd >= 0:
+            with contextlib.suppress(ProcessLookupError):
+                signal.pidfd_send_signal(known.pidfd, signal.SIGKILL)
 
     async def _watch(self, known: _Known, link: Link) -> None:
         code = 137  # a monitor that was killed takes its process with it, by SIGKILL or SIGPIPE
@@ -133,7 +146,8 @@ class Execs:
                     break
         finally:
             link.close()
-            known.link = None
+            os.close(known.pidfd)
+            known.link, known.pidfd = None, -1
         known.value = replace(known.value, running=False, exit_code=code, pid=0)
         known.ended_at = time.monotonic()
         container = self._core.store.now(known.value.container_id)

@@ -7,10 +7,7 @@ sleeps until the next is due.  ``judge`` is the rule, and pure.
 from __future__ import annotations
 
 import asyncio
-import contextlib
 import dataclasses
-import os
-import signal
 import socket
 import time
 from collections.abc import Callable
@@ -126,8 +123,8 @@ class HealthChecks:
             spec = ExecSpec(
                 command(check, container.spec.shell), attach_stdout=True, attach_stderr=True
             )
-            exec_id = self._execs.create(container, spec)
             try:
+                exec_id = self._execs.create(container, spec)
                 await self._execs.start(exec_id, client)
             except BaseException:  # also when this task is cancelled
                 client.close()
@@ -150,8 +147,7 @@ class HealthChecks:
         try:
             await asyncio.wait_for(read_all(), limit)
         except TimeoutError:
-            with contextlib.suppress(ProcessLookupError):
-                os.kill(self._execs.get(exec_id).pid, signal.SIGKILL)
+            self._execs.kill(exec_id)
             return -1, f"Health check exceeded timeout ({limit:g}s)"
         code = self._execs.get(exec_id).exit_code
         return -1 if code is None else code, pieces.decode(errors="replace")

@@ -77,6 +77,6 @@ def _mode(text: str, what: str, known: tuple[str, ...]) -> Mode:
     kind, colon, container = text.partition(":")
     if not text:
         return Mode()
-    if kind not in known or (kind == CONTAINER) != bool(colon and container):
+    if kind not in known or bool(colon) != (kind == CONTAINER) or bool(colon) != bool(container):
         raise InvalidParameter(f"invalid {what} mode: {text}")
     return Mode(kind, container)

@@ -83,7 +83,7 @@ def all_mounts(
 
 def user_mount(mount: Mount) -> OciMount:
     """One ``-v``, ``--mount`` or ``--tmpfs`` of the user's."""
-    target = posixpath.normpath(mount.target)
+    target = clean(mount.target)
     if mount.kind == "tmpfs":
         return _mount(target, "tmpfs", "tmpfs", tmpfs_options(mount.options))
     options = [option for option in mount.options if option not in _WITHOUT_EFFECT]
@@ -91,6 +91,11 @@ def user_mount(mount: Mount) -> OciMount:
     propagation = next((each for each in options if each in _PROPAGATIONS), "rprivate")
     access = ["ro"] if "ro" in options else []
     return _mount(target, "bind", mount.source, [recursive, *access, propagation])
+
+
+def clean(path: str) -> str:
+    """Without ``.``, ``..`` and doubled slashes, also not the two in front that POSIX allows."""
+    return "/" + posixpath.normpath(path).lstrip("/")
 
 
 def tmpfs_options(options: Sequence[str]) -> list[str]:
@@ -116,7 +121,7 @@ def check_mounts(mounts: Iterable[Mount]) -> None:
             raise InvalidParameter(
                 f"{config}: invalid mount path: '{mount.target}' mount path must be absolute"
             )
-        target = posixpath.normpath(mount.target)
+        target = clean(mount.target)
         if target == "/":
             raise InvalidParameter(f"{config}: invalid specification: destination can't be '/'")
         if target in seen:
@@ -181,4 +186,4 @@ def _read_only(mount: OciMount) -> OciMount:
 
 
 def _depth(destination: str) -> int:
-    return posixpath.normpath(destination).count("/")
+    return clean(destination).count("/")

@@ -51,6 +51,7 @@ async def launch(core: Core, container: Container) -> Run:
     """
     clients = core.arriving.pop(container.id, [])
     try:
+        await core.need_launcher()
         joined = _joined(core, container)
         make_sources(container.spec.mounts)
         link = _ask(core, container, joined, clients)
@@ -153,8 +154,13 @@ async def _answer(core: Core, container: Container, link: Link) -> Run:
 async def _take_back(core: Core, container: Container) -> None:
     cgroup = core.cgroup(container)
     if cgroup is not None:
+
+        def clear() -> None:
+            cgroup.kill()  # a monitor that was killed may have left its child
+            cgroup.remove()
+
         with contextlib.suppress(OSError, SystemFailure):  # the next start makes it anew
-            await asyncio.to_thread(cgroup.remove)
+            await asyncio.to_thread(clear)
     remove_run_directory(core, container.id)
 
 

@@ -166,8 +166,8 @@ class Stage:
     async def exec(self, container: Container, *command: str, **how: Any) -> tuple[Exec, str]:
         spec = ExecSpec(command, attach_stdout=True, attach_stderr=True, **how)
         client, stream = self.client()
-        id = self.containers.exec_create(container.id, spec)
         try:
+            id = self.containers.exec_create(container.id, spec)
             await self.containers.exec_start(id, client)
         except BaseException:
             client.close()
