@@ -74,24 +74,28 @@ class Lifecycle:
             await self._start_failed(core.store.get(id), error)
             raise
         container = core.store.get(id)  # perhaps it was renamed meanwhile
-        count = container.restart_count + 1 if event == life.RETRY else 0
-        container = dataclasses.replace(container, restart_count=count)
-        core.store.save(
-            container.moved(
-                event,
-                pid=run.pid,
-                exit_code=0,
-                error="",
-                oom_killed=False,
-                stopped_by_user=False,
-                started_at=time.time_ns(),
-                health=self._health.first(container),
-            )
-        )
+        self.has_started(container, event, run.pid, time.time_ns())
         core.publish(container, "start")
         self.watch(run)
         for client in core.arriving.pop(id, ()):  # they came while it was being started
             core.spawn(core.hand_over(id, client))
+
+    def has_started(self, container: Container, event: str, pid: int, at: int) -> None:
+        """Write it down.  ``event``: START or RETRY; ``at``: Unix nanoseconds."""
+        count = container.restart_count + 1 if event == life.RETRY else 0
+        container = dataclasses.replace(container, restart_count=count)
+        self._core.store.save(
+            container.moved(
+                event,
+                pid=pid,
+                exit_code=0,
+                error="",
+                oom_killed=False,
+                stopped_by_user=False,
+                started_at=at,
+                health=self._health.first(container),
+            )
+        )
 
     async def _start_failed(self, container: Container, error: MinidockerError) -> None:
         code = error.exit_code if isinstance(error, StartFailed) else 128

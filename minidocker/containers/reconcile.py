@@ -103,12 +103,12 @@ async def _settle(core: Core, lifecycle: Lifecycle, container: Container, run: R
         return
     if run is not None:  # it was started, and the daemon died before it wrote that down
         event = life.RETRY if status == life.RESTARTING else life.START
-        core.store.save(container.moved(event, pid=run.pid, started_at=time.time_ns()))
+        lifecycle.has_started(container, event, run.pid, time.time_ns())
         lifecycle.watch(run)
     elif (found := read_exit(core, container.id)) and found[1] > container.state.finished_at:
         # It was started and has ended, and the daemon was there for neither.
         event = life.RETRY if status == life.RESTARTING else life.START
-        core.store.save(container.moved(event, started_at=found[1]))
+        lifecycle.has_started(container, event, 0, found[1])
         await _ended_meanwhile(core, lifecycle, core.store.get(container.id))
     elif status == life.RESTARTING:
         lifecycle.restart_later(container, 0)
@@ -185,8 +185,19 @@ def remove_leftovers(core: Core) -> None:
         with contextlib.suppress(OSError, SystemFailure):
             if core.cgroups is not None:
                 core.cgroups.open(f"minidocker/{directory.name}").remove()
-        remove_tree(directory)
+        _remove(directory)
     for directory in core.places.run.glob("containers/*"):
         # That of a container on record may be in use already: restart policies are at work.
         if directory.name not in core.store:
-            remove_tree(directory)
+            _remove(directory)
+
+
+def _remove(path: Path) -> None:
+    """What cannot be removed must not keep the daemon from its work."""
+    try:
+        if path.is_dir() and not path.is_symlink():
+            remove_tree(path)
+        else:
+            path.unlink()
+    except OSError as error:
+        log.warning("%s is nobody's and cannot be removed: %s", path, error)

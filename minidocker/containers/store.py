@@ -80,7 +80,14 @@ class ContainerStore:
         self._names[container.name] = container.id
 
     def save(self, container: Container) -> Container:
-        """Write what changes in a life: the state and the restart count."""
+        """Write what changes in a life: the state and the restart count.
+
+        Nothing else of ``container`` counts: a value from before a rename does not undo
+        it, and one that was deleted stays so.
+        """
+        if container.id not in self._containers:
+            return container
+        container = replace(container, name=self._containers[container.id].name)
         self._db.execute(
             "UPDATE containers SET state = ?, restart_count = ? WHERE id = ?",
             (_state_text(container.state), container.restart_count, container.id),
@@ -90,6 +97,9 @@ class ContainerStore:
 
     def keep(self, container: Container) -> Container:
         """Change it in memory only: for states that a restart of the daemon finds out anew."""
+        if container.id not in self._containers:
+            return container
+        container = replace(container, name=self._containers[container.id].name)
         self._containers[container.id] = container
         return container
 
