@@ -1,0 +1,165 @@
+"""Reading logs while they are written and rotated: every line once, in order."""
+
+from __future__ import annotations
+
+import asyncio
+import io
+import tempfile
+from pathlib import Path
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from minidocker.containers.logs import (
+    LogLine,
+    LogReader,
+    Wish,
+    files_of,
+    last_lines,
+    parse_line,
+    parse_time,
+    read_log,
+)
+from minidocker.namespaces.logfile import JsonLog, encode_entries, timestamp
+
+lines = st.lists(st.text(st.characters(exclude_characters="\n", codec="utf-8"), max_size=20))
+streams = st.sampled_from(["stdout", "stderr"])
+
+
+@given(st.integers(0, 4 * 10**18))
+def test_a_time_is_read_to_the_nanosecond(time_ns: int) -> None:
+    assert parse_time(timestamp(time_ns)) == time_ns
+
+
+@given(st.text(st.characters(codec="utf-8"), max_size=50), streams, st.integers(0, 4 * 10**18))
+def test_an_entry_is_read_as_it_was_written(text: str, stream: str, time_ns: int) -> None:
+    entry = encode_entries([text.encode()], stream, time_ns)
+    assert parse_line(entry) == LogLine(time_ns, stream, text.encode())
+
+
+@given(st.binary(max_size=60))
+def test_what_a_crash_cut_is_passed_over(entry: bytes) -> None:
+    found = parse_line(entry)
+    assert found is None or isinstance(found, LogLine)
+
+
+@given(st.lists(st.binary(max_size=5).map(lambda b: b.replace(b"\n", b"x"))), st.integers(1, 5))
+def test_the_last_lines_begin_where_they_begin(pieces: list[bytes], count: int) -> None:
+    data = b"".join(piece + b"\n" for piece in pieces)
+    at, found = last_lines(io.BytesIO(data), count)
+    wanted = pieces[-count:]
+    assert data[at:] == b"".join(piece + b"\n" for piece in wanted)
+    assert found == len(wanted)
+
+
+@settings(max_examples=40)
+@given(lines, st.none() | st.integers(0, 6), st.sampled_from([-1, 150, 400]))
+def test_the_tail_is_the_end_of_the_whole(texts: list[str], tail: int | None, size: int) -> None:
+    with tempfile.TemporaryDirectory() as folder:
+        path = Path(folder, "log")
+        log = JsonLog(str(path), size, 50)
+        for text in texts:
+            log.write("stdout", text.encode() + b"\n")
+        log.close()
+        reader = LogReader(path, Wish(tail=tail))
+        got = [line.data.decode() for line in reader.lines()]
+        reader.close()
+    wanted = [f"{text}\n" for text in texts]
+    assert got == (wanted if tail is None else wanted[len(wanted) - min(tail, len(wanted)) :])
+
+
+@settings(max_examples=40)
+@given(st.lists(st.integers(0, 4), max_size=12), st.sampled_from([-1, 200, 500]))
+def test_a_reader_goes_on_across_rotation(bursts: list[int], size: int) -> None:
+    with tempfile.TemporaryDirectory() as folder:
+        path = Path(folder, "log")
+        log = JsonLog(str(path), size, 100)
+        reader = LogReader(path, Wish())
+        wanted, got = [], []
+        for burst in bursts:
+            for _ in range(burst):
+                wanted.append(b"%d\n" % len(wanted))
+                log.write("stdout", wanted[-1])
+            got += [line.data for line in reader.lines()]
+            assert got == wanted
+        reader.close()
+        log.close()
+        assert files_of(path)[-1] == path
+
+
+@given(st.booleans(), st.booleans(), st.integers(0, 9), st.none() | st.integers(0, 9))
+def test_only_what_is_wanted_is_read(
+    stdout: bool, stderr: bool, since: int, until: int | None
+) -> None:
+    wish = Wish(stdout, stderr, since, until)
+    for time_ns in range(10):
+        for stream, wanted in (("stdout", stdout), ("stderr", stderr)):
+            inside = since <= time_ns and (until is None or time_ns <= until)
+            assert wish.wants(LogLine(time_ns, stream, b"")) == (wanted and inside)
+
+
+def test_half_a_line_waits_for_its_other_half(tmp_path: Path) -> None:
+    path = tmp_path / "log"
+    entry = encode_entries([b"whole\n"], "stdout", 1)
+    path.write_bytes(entry[:10])
+    reader = LogReader(path, Wish())
+    assert list(reader.lines()) == []
+    with path.open("ab") as file:
+        file.write(entry[10:])
+    assert [line.data for line in reader.lines()] == [b"whole\n"]
+    reader.close()
+
+
+@pytest.mark.parametrize("size", [-1, 300])
+def test_a_follower_hears_of_every_line_until_the_end(tmp_path: Path, size: int) -> None:
+    path = tmp_path / "log"
+
+    async def story() -> list[bytes]:
+        ended = asyncio.Event()
+        got: list[bytes] = []
+        log = JsonLog(str(path), size, 100)
+
+        async def follow() -> None:
+            async for line in read_log(path, Wish(), ended, lambda: not ended.is_set()):
+                got.append(line.data)
+
+        following = asyncio.create_task(follow())
+        for number in range(20):
+            log.write("stdout", b"%d\n" % number)
+            while number % 5 == 0 and len(got) <= number:
+                await asyncio.sleep(0)
+        log.write("stdout", b"last, without a newline")
+        log.close()
+        ended.set()
+        await asyncio.wait_for(following, 10)
+        return got
+
+    assert asyncio.run(story()) == [b"%d\n" % n for n in range(20)] + [b"last, without a newline"]
+
+
+def test_a_follower_of_a_log_that_is_not_there_yet_waits_for_it(tmp_path: Path) -> None:
+    path = tmp_path / "log"
+
+    async def story() -> bytes:
+        ended = asyncio.Event()
+        news = read_log(path, Wish(), ended, lambda: True)
+        first = asyncio.ensure_future(anext(news))
+        await asyncio.sleep(0)
+        log = JsonLog(str(path))
+        log.write("stderr", b"here\n")
+        line = await asyncio.wait_for(first, 10)
+        await news.aclose()  # type: ignore[attr-defined]
+        log.close()
+        return line.data
+
+    assert asyncio.run(story()) == b"here\n"
+
+
+def test_a_follower_leaves_at_the_time_it_asked_for(tmp_path: Path) -> None:
+    async def story() -> None:
+        wish = Wish(until_ns=1)
+        async for _ in read_log(tmp_path / "log", wish, asyncio.Event(), lambda: True):
+            raise AssertionError("there is no line")
+
+    asyncio.run(asyncio.wait_for(story(), 10))
