@@ -178,6 +178,7 @@ def check_count(path: str, verb: Verb, count: int) -> None:
     least, most = verb.least, verb.most
     if count >= least and (most is None or count <= most):
         return
+    hint = "See" if most is None else "Run"
     if most == 0:
         wants = "accepts no arguments"
     elif least == most:
@@ -189,7 +190,7 @@ def check_count(path: str, verb: Verb, count: int) -> None:
     command = f"{PROGRAM} {path}"
     raise Failed(
         f"{PROGRAM}: '{command}' {wants}\n\nUsage:  {command} {verb.usage}\n\n"
-        f"See '{command} --help' for more information"
+        f"{hint} '{command} --help' for more information"
     )
 
 
@@ -211,13 +212,21 @@ def help_text(path: str, verb: Verb) -> str:
     return "\n".join(lines)
 
 
+def _near(name: str, verb: Verb | None) -> str:
+    """The flags that ``name`` may be a slip of, as "--a or --b"; "" when none is near."""
+    import difflib
+
+    names = [f"--{flag.name}" for flag in verb.flags] if verb else []
+    return " or ".join(difflib.get_close_matches(name, names, n=2, cutoff=0.7))
+
+
 def usage_failure(error: click.UsageError, path: str, verb: Verb | None) -> Failed:
     """Docker's text for a line that click could not parse; its exit code is 125."""
     text = error.format_message()
     if isinstance(error, click.NoSuchOption):
         text = f"unknown flag: {error.option_name}"
-        if error.possibilities:
-            text += f"\nDid you mean {' or '.join(sorted(error.possibilities)[:3])}?"
+        if near := _near(error.option_name, verb):
+            text += f"\nDid you mean {near}?"
     elif isinstance(error, click.BadOptionUsage):
         name = error.option_name
         dashes = "" if name.startswith("-") else "--" if len(name) > 1 else "-"

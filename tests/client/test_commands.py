@@ -3,16 +3,19 @@
 from __future__ import annotations
 
 import json
+import re
 from pathlib import Path
 from typing import Any
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from minidocker.client.commands.images import full_name
 from minidocker.client.commands.listing import container_row, image_rows, ports_text
 from minidocker.client.commands.stats import cpu_percent, memory_used, row
 from minidocker.client.commands.streaming import event_line
-from minidocker.client.explain import plan_text, trace_text
+from minidocker.client.explain import Look, plan_text, text, trace_text
 from minidocker.client.pulling import plain_line, split_reference
 from tests.client.conversations import ID, client, err, out
 from tests.client.fake import Exchange, FakeDaemon
@@ -41,6 +44,16 @@ STEPS = [
     },
     {"process": "monitor", "pid": 9, "began_ns": 1_000_000, "took_ns": 250_000, "text": "unshare"},
 ]
+
+
+PARTS: dict[str, Any] = {
+    "process": st.sampled_from(["daemon", "monitor", "init"]),
+    "pid": st.integers(1, 9),
+    "began_ns": st.integers(0, 10**12),
+    "took_ns": st.integers(0, 10**9),
+    "text": st.text('abcdefghij ()"\n', min_size=1, max_size=30),
+    "chapter": st.sampled_from(["", "layers", "namespaces"]),
+}
 
 
 def everything(exchange: Exchange) -> None:
@@ -142,7 +155,11 @@ def test_what_can_be_done_is_done_and_the_rest_is_named(daemon: FakeDaemon) -> N
         ("inspect -f {{.Name}} one", "/one"),
         ("inspect --format json busybox", '{"Id":"sha256:' + "d" * 64 + '"}'),
         ("create busybox", ID),
-        ("run --dry-run busybox", "1  init     mount(proc)  [namespaces]\n2  monitor  unshare"),
+        (
+            "run --dry-run busybox",
+            "init\n 1  namespaces  mount(proc)\nmonitor\n 2              unshare\n"
+            "2 steps; nothing was made",
+        ),
         ("exec one echo", "inside"),
         ("container ls -q", ID[:12]),
         ("image ls -q", "d" * 12),
@@ -161,6 +178,26 @@ def test_dry_run_makes_nothing(daemon: FakeDaemon) -> None:
     assert daemon.requests[0].json()["HostConfig"]["Memory"] == 67108864
 
 
+def test_the_id_file_is_made_first_and_only_stays_with_an_id(
+    daemon: FakeDaemon, tmp_path: Path
+) -> None:
+    line = ("create", "--cidfile", str(tmp_path / "cid"), "busybox")
+    assert client(daemon.socket_path, *line).code == 0
+    assert (tmp_path / "cid").read_text() == ID
+    again = client(daemon.socket_path, *line)
+    assert (again.code, again.out) == (125, "")
+    assert "container ID file found" in again.err
+    nowhere = client(daemon.socket_path, "create", "--cidfile", f"{tmp_path}/no/cid", "busybox")
+    assert "failed to create the container ID file: open" in nowhere.err
+    assert daemon.lines == ["POST /containers/create"]
+
+
+def test_no_id_file_stays_without_a_container(tmp_path: Path) -> None:
+    with FakeDaemon(tmp_path / "s", lambda exchange: exchange.refuse(409, "taken")) as daemon:
+        answer = client(daemon.socket_path, "create", "--cidfile", f"{tmp_path}/cid", "busybox")
+    assert (answer.code, (tmp_path / "cid").exists()) == (125, False)
+
+
 def test_explain_asks_for_the_steps_right_after_the_start(daemon: FakeDaemon) -> None:
     answer = client(daemon.socket_path, "run", "-d", "--rm", "--explain", "busybox")
     assert answer.out == ID + "\n"
@@ -174,12 +211,48 @@ def test_explain_asks_for_the_steps_right_after_the_start(daemon: FakeDaemon) ->
 def test_the_steps_are_told_in_the_order_in_which_they_happened() -> None:
     lines = trace_text(STEPS).splitlines()
     assert lines == [
-        "  0.00 ms  monitor[9]  unshare  (0.25 ms)",
-        "  1.00 ms  init[1]     mount(proc)  (0.50 ms)  [namespaces]",
+        "    at ms  took ms  chapter     step",
+        "monitor (pid 9)",
+        "     0.00     0.25              unshare",
+        "init (pid 1)",
+        "     1.00     0.50  namespaces  mount(proc)",
         "2 steps in 1.50 ms",
+        "by chapter, in ms: namespaces 0.50, other 0.25",
     ]
     assert trace_text([]) == "no steps were recorded"
     assert plan_text([]) == ""
+
+
+def test_a_terminal_gets_colours_and_a_step_that_fits() -> None:
+    long = {**STEPS[0], "text": "mount " + "word " * 30 + ID, "took_ns": 2_000_000}
+    shown = trace_text([long], Look(colours=True, width=80))
+    plain = re.sub(r"\x1b\[\d+m", "", shown)
+    assert "\x1b[1minit (pid 1)\x1b[0m" in shown
+    assert "\x1b[33m    2.00\x1b[0m" in shown
+    assert all(len(line) <= 80 for line in plain.splitlines())
+    steps = [line[32:] for line in plain.splitlines()[2:-2]]
+    assert " ".join(steps) == text(long) == long["text"].replace(ID, ID[:12])
+
+
+@given(st.lists(st.builds(dict, **PARTS), min_size=1, max_size=12))
+def test_every_step_is_shown_whatever_it_says(steps: list[dict[str, Any]]) -> None:
+    shown = trace_text(steps)
+    assert all(step["text"] in shown for step in steps)
+    assert f"\n{len(steps)} steps in " in shown
+    assert all(step["text"] in plan_text(steps) for step in steps)
+
+
+def test_the_steps_of_a_start_that_failed_are_told_too(tmp_path: Path) -> None:
+    def failing(exchange: Exchange) -> None:
+        if exchange.asked.line == f"POST /containers/{ID}/start":
+            exchange.refuse(400, "overlay: it is full")
+        else:
+            everything(exchange)
+
+    with FakeDaemon(tmp_path / "s", failing) as daemon:
+        answer = client(daemon.socket_path, "run", "-d", "--explain", "busybox")
+    assert (answer.code, answer.out) == (125, "")
+    assert answer.err.startswith(trace_text(STEPS) + "\nminidocker: Error response from daemon")
 
 
 def test_logs_go_to_the_stream_they_came_from(daemon: FakeDaemon) -> None:

@@ -104,7 +104,10 @@ def rename(session: Session, values: Values, names: list[str]) -> int:
     old, new = (name.strip() for name in names)
     if not old or not new:
         raise Failed("Error: Neither old nor new names may be empty")
-    session.daemon.ask("POST", f"/containers/{old}/rename", name=new).read()
+    try:
+        session.daemon.ask("POST", f"/containers/{old}/rename", name=new).read()
+    except ApiError as error:
+        raise Failed(f"{error}\nError: failed to rename container named {old}") from error
     return 0
 
 

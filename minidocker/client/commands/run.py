@@ -73,14 +73,41 @@ def request(values: Values, arguments: list[str]) -> Json:
 
 def create(session: Session, values: Values, body: Json) -> str:
     """Make the container; its ID.  Pulls the image when it is missing, or always if asked to."""
+    cidfile = values["cidfile"]
+    if cidfile is None:
+        return _create(session, values, body)
+    # The file first: where it cannot be, no container is left that nobody has the ID of.
+    make_new(cidfile)
+    id = ""
+    try:
+        id = _create(session, values, body)
+    finally:
+        if id:
+            with open(cidfile, "w") as file:
+                file.write(id)
+        else:
+            os.unlink(cidfile)
+    return id
+
+
+def make_new(path: str) -> None:
+    """Make the file; raises ``InvalidParameter`` with Docker's text when it is there already."""
+    try:
+        with open(path, "x"):
+            pass
+    except FileExistsError:
+        raise InvalidParameter(
+            f"container ID file found, make sure the other container isn't running or delete {path}"
+        ) from None
+    except OSError as error:
+        raise InvalidParameter(
+            f"failed to create the container ID file: open {path}: {str(error.strerror).lower()}"
+        ) from error
+
+
+def _create(session: Session, values: Values, body: Json) -> str:
     from minidocker.client.pulling import pull, with_tag
 
-    cidfile = values["cidfile"]
-    if cidfile and os.path.exists(cidfile):
-        raise InvalidParameter(
-            "container ID file found, make sure the other container isn't running "
-            f"or delete {cidfile}"
-        )
     image, quiet = body["Image"], values["quiet"]
     if values["pull"] == "always":
         pull(session, image, platform=values["platform"], quiet=quiet)
@@ -95,16 +122,7 @@ def create(session: Session, values: Values, body: Json) -> str:
         made = _post(session, values, body)
     for warning in made.get("Warnings") or []:
         print(f"WARNING: {warning}", file=sys.stderr)
-    id = str(made["Id"])
-    if cidfile:
-        try:
-            with open(cidfile, "x") as file:
-                file.write(id)
-        except OSError as error:
-            raise InvalidParameter(
-                f"failed to write the container ID to the file: {cidfile}: {error.strerror}"
-            ) from error
-    return id
+    return str(made["Id"])
 
 
 def _post(session: Session, values: Values, body: Json) -> Json:
@@ -119,10 +137,10 @@ def _post(session: Session, values: Values, body: Json) -> Json:
 
 def dry_run(session: Session, values: Values, arguments: list[str]) -> int:
     """Print the plan of a start; nothing is made."""
-    from minidocker.client.explain import plan_text
+    from minidocker.client.explain import look_of, plan_text
 
     plan = session.daemon.ask("POST", "/minidocker/plan", request(values, arguments)).json()
-    print(plan_text(plan["steps"]))
+    print(plan_text(plan["steps"], look_of(sys.stdout, session.environ)))
     return 0
 
 

@@ -27,24 +27,29 @@ def start_created(session: Session, values: Values, body: Json, id: str) -> int:
         keys=values["detach_keys"],
         proxy=values["sig_proxy"],
     )
-    steps: list[str] = []
 
     def begin() -> None:
-        session.daemon.ask("POST", f"/containers/{id}/start").read()
-        if values["explain"]:
-            from minidocker.client.explain import fetch_trace
+        try:
+            session.daemon.ask("POST", f"/containers/{id}/start").read()
+        finally:  # the steps of a start that failed tell the most
+            if values["explain"]:
+                explain(session, id)
 
-            steps.append(fetch_trace(session.daemon, id))
+    if values["detach"]:
+        begin()
+        print(id)
+        return 0
+    return _foreground(session, id, ends, values, begin)
 
-    try:
-        if values["detach"]:
-            begin()
-            print(id)
-            return 0
-        return _foreground(session, id, ends, values, begin)
-    finally:
-        for text in steps:
-            print(text, file=sys.stderr)
+
+def explain(session: Session, id: str) -> None:
+    """The steps of the start, before the program's output; the terminal may be raw by now."""
+    from minidocker.client.explain import fetch_trace, look_of
+
+    steps = fetch_trace(session.daemon, id, look_of(sys.stderr, session.environ))
+    end = "\r\n" if sys.stderr.isatty() else "\n"
+    sys.stderr.write("".join(f"{line}{end}" for line in steps.split("\n")))
+    sys.stderr.flush()
 
 
 def _foreground(session: Session, id: str, ends: Foreground, values: Values, begin: Begin) -> int:
@@ -83,7 +88,7 @@ def start(session: Session, values: Values, names: list[str]) -> int:
             print(error, file=sys.stderr)
             failed.append(name)
     if failed:
-        raise Failed(f"failed to start containers: {', '.join(failed)}")
+        raise Failed(f"Error: failed to start containers: {', '.join(failed)}")
     return 0
 
 
