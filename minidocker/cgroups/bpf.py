@@ -98,7 +98,9 @@ def load(program_type: int, program: Sequence[Instruction], name: str) -> int:
         try:
             return _bpf(PROG_LOAD, attributes(1))
         except OSError:
-            said = log.value.decode(errors="replace").strip().splitlines()
+            lines = log.value.decode(errors="replace").strip().splitlines()
+            # The very last one is statistics: "processed 7 insns (limit 1000000) ..."
+            said = [line for line in lines if not line.startswith("processed ")]
             reason = f"{first.strerror}: {said[-1]}" if said else first.strerror
             raise OSError(first.errno, reason) from first
 

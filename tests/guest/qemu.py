@@ -44,14 +44,17 @@ class Kernel:
 
 def need_kernel() -> Kernel:
     """The newest of Debian's kernels for clouds, which have on board what they need to boot."""
-    for image in sorted(Path("/boot").glob("vmlinuz-*-cloud-amd64"), reverse=True):
-        modules = Path("/lib/modules", image.name.removeprefix("vmlinuz-"))
-        if modules.is_dir():
-            return Kernel(image, modules)
-    missing(
-        "this test needs /boot/vmlinuz-*-cloud-amd64 and its /lib/modules: "
-        "apt-get install linux-image-cloud-amd64, or unpack its files as .ci/run does"
-    )
+    found = [
+        Kernel(image, modules)
+        for image in sorted(Path("/boot").glob("vmlinuz-*-cloud-amd64"))
+        if (modules := Path("/lib/modules", image.name.removeprefix("vmlinuz-"))).is_dir()
+    ]
+    if not found:
+        missing(
+            "this test needs /boot/vmlinuz-*-cloud-amd64 and its /lib/modules: "
+            "apt-get install linux-image-cloud-amd64, or unpack its files as .ci/run does"
+        )
+    return found[-1]
 
 
 def run(arguments: Sequence[str], folder: Path, *, seconds: float = SECONDS) -> Report:
