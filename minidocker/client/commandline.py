@@ -139,9 +139,11 @@ def rewrite(args: list[str], flags: Sequence[Flag], flags_first: bool) -> list[s
                 done += rest[:1]
                 del rest[:1]
         else:
-            word, takes_next = _cluster(arg, letters)
-            done.append(word)
+            words, takes_next = _cluster(arg, letters)
+            done += words
             if takes_next:
+                if not rest:
+                    raise click.UsageError(f"flag needs an argument: '{arg[-1]}' in -{arg[-1]}")
                 done += rest[:1]
                 del rest[:1]
     return done
@@ -158,19 +160,26 @@ def _truth(name: str, value: str) -> bool:
         ) from error
 
 
-def _cluster(arg: str, letters: Mapping[str, Flag]) -> tuple[str, bool]:
-    """``-itm=64m`` as click wants it, and whether the next argument is its value."""
+def _cluster(arg: str, letters: Mapping[str, Flag]) -> tuple[list[str], bool]:
+    """``-itm=64m`` in long flags, and whether the next argument is the last one's value.
+
+    For a short flag click first looks for a long one like it, which takes a millisecond.
+    """
+    words: list[str] = []
     for at, letter in enumerate(arg[1:], 1):
         flag = letters.get(letter)
         if flag is None:
-            if letter == "-" or letter == "=":
-                break
             raise click.UsageError(f"unknown shorthand flag: '{letter}' in {arg}")
         if flag.kind != "bool":
-            if arg[at + 1 : at + 2] == "=":
-                return arg[: at + 1] + arg[at + 2 :], False
-            return arg, at + 1 == len(arg)
-    return arg, False
+            value = arg[at + 1 :].removeprefix("=")
+            if at + 1 == len(arg):
+                return [*words, f"--{flag.name}"], True
+            return [*words, f"--{flag.name}={value}"], False
+        if arg[at + 1 : at + 2] == "=":
+            truth = _truth(flag.name, arg[at + 2 :])
+            return [*words, f"--{flag.name}" if truth else f"--no-{flag.name}"], False
+        words.append(f"--{flag.name}")
+    return words, False
 
 
 def check_count(path: str, verb: Verb, count: int) -> None:
