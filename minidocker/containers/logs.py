@@ -54,7 +54,8 @@ def parse_line(entry: bytes) -> LogLine | None:
     """One line of the file; None for one that was cut by a crash."""
     try:
         found = json.loads(entry)
-        return LogLine(parse_time(found["time"]), found["stream"], found["log"].encode())
+        line = LogLine(parse_time(found["time"]), found["stream"], found["log"].encode())
+        return line if line.stream in ("stdout", "stderr") else None
     except (ValueError, KeyError, TypeError, AttributeError):
         return None
 
@@ -67,12 +68,43 @@ def parse_time(text: str) -> int:
 
 
 def files_of(path: Path) -> list[Path]:
-    """The files of a log that there are, oldest first."""
+    """The files of a log, oldest first; the last is ``path``, there or not.
+
+    In the middle of a rotation one number is missing, and the older ones are there.
+    """
     found, number = [path], 1
-    while (older := path.with_name(f"{path.name}.{number}")).exists():
-        found.insert(0, older)
-        number += 1
-    return found
+    while True:
+        pair = [path.with_name(f"{path.name}.{number + step}") for step in (0, 1)]
+        there = [each for each in pair if each.exists()]
+        if not there:
+            return found
+        found[:0] = reversed(there)
+        number += 2
+
+
+def newest_first(path: Path) -> Iterator[BinaryIO]:
+    """The files of a log, open, the newest first.
+
+    A rotation meanwhile makes files older: one may be met again under its next name, and
+    is passed over then; none is missed.
+    """
+    seen: set[tuple[int, int]] = set()
+    for each in reversed(files_of(path)):
+        try:
+            file = each.open("rb")
+        except FileNotFoundError:
+            continue
+        if identity(file) in seen:
+            file.close()
+            continue
+        seen.add(identity(file))
+        yield file
+
+
+def identity(file: BinaryIO) -> tuple[int, int]:
+    """What stays the same when it is renamed."""
+    status = os.fstat(file.fileno())
+    return status.st_dev, status.st_ino
 
 
 def last_lines(file: BinaryIO, count: int) -> tuple[int, int]:
@@ -100,11 +132,7 @@ def open_at(path: Path, tail: int | None) -> list[BinaryIO]:
     """The log's files, open, each where reading begins; oldest first."""
     opened: list[BinaryIO] = []
     left = tail
-    for each in reversed(files_of(path)):
-        try:
-            file = each.open("rb")
-        except FileNotFoundError:
-            continue
+    for file in newest_first(path):
         opened.insert(0, file)
         if left is not None:
             start, found = last_lines(file, left) if left else (file.seek(0, os.SEEK_END), 0)
@@ -124,7 +152,11 @@ class LogReader:
         self._partial = b""
 
     def lines(self) -> Iterator[LogLine]:
-        """What there is now and was not read yet."""
+        """What there is now of what is wanted, and was not read yet."""
+        return (line for line in self.entries() if line is not None)
+
+    def entries(self) -> Iterator[LogLine | None]:
+        """The same, with None for each line that is not wanted."""
         while True:
             if not self._files:
                 self._reopen()
@@ -136,35 +168,34 @@ class LogReader:
             # It was renamed; what was written until then is there by now.
             yield from self._rest_of(self._files[0])
             self._files.pop(0).close()
+            self._partial = b""  # a full disk cut it: nothing will complete it
 
     def close(self) -> None:
         while self._files:
             self._files.pop().close()
 
-    def _rest_of(self, file: BinaryIO) -> Iterator[LogLine]:
+    def _rest_of(self, file: BinaryIO) -> Iterator[LogLine | None]:
+        if os.fstat(file.fileno()).st_size < file.tell():  # with one file only, it begins anew
+            file.seek(0)
+            self._partial = b""
         while entry := file.readline():
             if not entry.endswith(b"\n"):  # its writer is in the middle of it
                 self._partial += entry
                 return
             line = parse_line(self._partial + entry)
             self._partial = b""
-            if line is not None and self._wish.wants(line):
-                yield line
+            yield line if line is not None and self._wish.wants(line) else None
 
     def _next_file(self) -> bool:
         """After a rotation the file that was read last has a successor."""
-        mine = os.fstat(self._files[-1].fileno())
-        newer: list[Path] = []
-        for path in reversed(files_of(self._path)):
-            try:
-                found = path.stat()
-            except FileNotFoundError:
-                continue
-            if (found.st_dev, found.st_ino) == (mine.st_dev, mine.st_ino):
+        mine = identity(self._files[-1])
+        newer: list[BinaryIO] = []
+        for file in newest_first(self._path):
+            if identity(file) == mine:
+                file.close()
                 break
-            newer.insert(0, path)
-        for path in newer:
-            self._files.append(path.open("rb"))
+            newer.insert(0, file)
+        self._files += newer
         return bool(newer)
 
     def _reopen(self) -> None:
@@ -186,8 +217,9 @@ async def read_log(
     try:
         while True:
             last = follow is None or news is None or not running()
-            for count, line in enumerate(reader.lines(), 1):
-                yield line
+            for count, line in enumerate(reader.entries(), 1):
+                if line is not None:
+                    yield line
                 if count % AT_ONCE == 0:
                     await asyncio.sleep(0)
             if last or news is None or follow is None:

@@ -1,0 +1,89 @@
+"""A reader beside a writer that rotates under its hands."""
+
+from __future__ import annotations
+
+import asyncio
+import subprocess
+import sys
+from pathlib import Path
+
+from minidocker.containers.logs import LogReader, Wish, read_log
+from minidocker.namespaces.logfile import JsonLog, encode_entries
+
+WRITER = """
+import sys
+from minidocker.namespaces.logfile import JsonLog
+log = JsonLog(sys.argv[1], 300, 250)
+for number in range(800):
+    log.write("stdout", b"%d\\n" % number)
+log.close()
+"""
+
+
+def test_no_line_is_lost_or_read_twice_whatever_the_moment_of_a_rotation(tmp_path: Path) -> None:
+    path = tmp_path / "log"
+    (tmp_path / "log").touch()
+    got = []
+    reader = LogReader(path, Wish())
+    with subprocess.Popen([sys.executable, "-c", WRITER, str(path)]) as writer:
+        while writer.poll() is None:
+            got += [line.data for line in reader.lines()]
+    got += [line.data for line in reader.lines()]
+    reader.close()
+    assert got == [b"%d\n" % number for number in range(800)]
+
+
+def test_a_gap_in_the_numbers_hides_nothing(tmp_path: Path) -> None:
+    """In the middle of a rotation one number is missing: NAME.1 has become NAME.2 already."""
+    path = tmp_path / "log"
+    for name, text in (("log.3", b"1\n"), ("log.2", b"2\n"), ("log", b"3\n")):
+        (tmp_path / name).write_bytes(encode_entries([text], "stdout", 1))
+    reader = LogReader(path, Wish())
+    assert [line.data for line in reader.lines()] == [b"1\n", b"2\n", b"3\n"]
+    reader.close()
+
+
+def test_a_log_of_one_file_begins_anew(tmp_path: Path) -> None:
+    log = JsonLog(str(tmp_path / "log"), 200, 1)
+    reader = LogReader(tmp_path / "log", Wish())
+    for number in range(20):
+        log.write("stdout", b"%d\n" % number)
+        assert [line.data for line in reader.lines()] == [b"%d\n" % number]
+    reader.close()
+    log.close()
+
+
+def test_half_a_line_at_the_end_of_an_old_file_spoils_nothing(tmp_path: Path) -> None:
+    (tmp_path / "log.1").write_bytes(b'{"log":"cut by a full di')
+    (tmp_path / "log").write_bytes(encode_entries([b"whole\n"], "stdout", 1))
+    reader = LogReader(tmp_path / "log", Wish())
+    assert [line.data for line in reader.lines()] == [b"whole\n"]
+    reader.close()
+
+
+def test_lines_that_are_not_wanted_let_others_have_their_turn(tmp_path: Path) -> None:
+    (tmp_path / "log").write_bytes(encode_entries([b"x\n"] * 5000, "stdout", 1))
+
+    async def story() -> int:
+        turns = 0
+
+        async def other() -> None:
+            nonlocal turns
+            while True:
+                turns += 1
+                await asyncio.sleep(0)
+
+        beside = asyncio.create_task(other())
+        wish = Wish(since_ns=2)
+        assert [line async for line in read_log(tmp_path / "log", wish, None, bool)] == []
+        beside.cancel()
+        return turns
+
+    assert asyncio.run(story()) >= 4
+
+
+def test_a_stream_that_does_not_exist_is_no_line(tmp_path: Path) -> None:
+    (tmp_path / "log").write_bytes(encode_entries([b"x\n"], "stdwhat", 1))
+    reader = LogReader(tmp_path / "log", Wish())
+    assert list(reader.lines()) == []
+    reader.close()
