@@ -157,11 +157,14 @@ def make_sources(mounts: Iterable[Mount]) -> None:
 
 
 def root_propagation(mounts: Iterable[OciMount]) -> str:
-    """The propagation the root needs, so that shared and slave binds keep their peers."""
+    """The propagation the root needs, so that shared and slave binds keep their peers.
+
+    config-linux.md, "Rootfs Mount Propagation": there it has no recursive forms.
+    """
     options = {option for mount in mounts for option in mount["options"]}
     if options & {"shared", "rshared"}:
         return "shared"
-    return "rslave" if options & {"slave", "rslave"} else "rprivate"
+    return "slave" if options & {"slave", "rslave"} else "private"
 
 
 def _mount(destination: str, kind: str, source: str, options: Sequence[str]) -> OciMount:

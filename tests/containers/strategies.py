@@ -156,7 +156,12 @@ images = st.builds(
     healthcheck=st.none() | image_healths,
     shell=maybe_commands,
 )
-modes = specs.map(parse_modes)
+modes = st.builds(
+    ContainerSpec,
+    network_mode=st.sampled_from(["default", "none", "host"]),
+    ipc_mode=st.sampled_from(["", "private", "shareable", "none", "host"]),
+    pid_mode=st.sampled_from(["", "host"]),
+).map(parse_modes)
 nodes = st.builds(
     DeviceNode,
     path=paths,

@@ -92,7 +92,7 @@ def test_the_root_goes_along_with_what_is_to_be_shared() -> None:
     def of(*options: str) -> str:
         return root_propagation([user_mount(Mount("bind", "/a", "/b", options))])
 
-    assert (of(), of("rslave"), of("shared")) == ("rprivate", "rslave", "shared")
+    assert (of(), of("rslave"), of("shared")) == ("private", "slave", "shared")
 
 
 @pytest.mark.parametrize(
