@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import asyncio
 import calendar
+import contextlib
 import json
 import os
 import time
@@ -68,37 +69,49 @@ def parse_time(text: str) -> int:
 
 
 def files_of(path: Path) -> list[Path]:
-    """The files of a log, oldest first; the last is ``path``, there or not.
-
-    In the middle of a rotation one number is missing, and the older ones are there.
-    """
+    """The files of a log, oldest first; the last is ``path``, there or not."""
     found, number = [path], 1
-    while True:
-        pair = [path.with_name(f"{path.name}.{number + step}") for step in (0, 1)]
-        there = [each for each in pair if each.exists()]
-        if not there:
-            return found
-        found[:0] = reversed(there)
-        number += 2
+    while (older := numbered(path, number)).exists():
+        found.insert(0, older)
+        number += 1
+    return found
 
 
-def newest_first(path: Path) -> Iterator[BinaryIO]:
-    """The files of a log, open, the newest first.
+def numbered(path: Path, number: int) -> Path:
+    """``NAME`` (0), ``NAME.1``, ``NAME.2``: the higher, the older."""
+    return path.with_name(f"{path.name}.{number}") if number else path
 
-    A rotation meanwhile makes files older: one may be met again under its next name, and
-    is passed over then; none is missed.
+
+def newest_first(path: Path, last: tuple[int, int] | None = None) -> list[BinaryIO]:
+    """The files of a log, open, the newest first, down to the one before ``last``.
+
+    A rotation may go on meanwhile: what was opened counts only if afterwards every file
+    still has the name under which it was found, and is closed and opened anew if not.
     """
-    seen: set[tuple[int, int]] = set()
-    for each in reversed(files_of(path)):
-        try:
-            file = each.open("rb")
-        except FileNotFoundError:
-            continue
-        if identity(file) in seen:
-            file.close()
-            continue
-        seen.add(identity(file))
-        yield file
+    while True:
+        opened: dict[int, BinaryIO] = {}
+        number = 0
+        while number < 2 or number - 1 in opened or number - 2 in opened:
+            with contextlib.suppress(FileNotFoundError):  # a rotation makes a gap of one
+                opened[number] = numbered(path, number).open("rb")
+                if identity(opened[number]) == last:
+                    break
+            number += 1
+        if all(_is_still(numbered(path, at), file) for at, file in opened.items()):
+            files = list(opened.values())
+            if files and identity(files[-1]) == last:
+                files.pop().close()
+            return files
+        for stale in opened.values():
+            stale.close()
+
+
+def _is_still(path: Path, file: BinaryIO) -> bool:
+    try:
+        status = path.stat()
+    except FileNotFoundError:
+        return False
+    return (status.st_dev, status.st_ino) == identity(file)
 
 
 def identity(file: BinaryIO) -> tuple[int, int]:
@@ -133,13 +146,14 @@ def open_at(path: Path, tail: int | None) -> list[BinaryIO]:
     opened: list[BinaryIO] = []
     left = tail
     for file in newest_first(path):
+        if left == 0 and opened:
+            file.close()
+            continue
         opened.insert(0, file)
         if left is not None:
             start, found = last_lines(file, left) if left else (file.seek(0, os.SEEK_END), 0)
             file.seek(start)
             left -= found
-            if left == 0:
-                break
     return opened
 
 
@@ -188,14 +202,8 @@ class LogReader:
 
     def _next_file(self) -> bool:
         """After a rotation the file that was read last has a successor."""
-        mine = identity(self._files[-1])
-        newer: list[BinaryIO] = []
-        for file in newest_first(self._path):
-            if identity(file) == mine:
-                file.close()
-                break
-            newer.insert(0, file)
-        self._files += newer
+        newer = newest_first(self._path, identity(self._files[-1]))
+        self._files += reversed(newer)
         return bool(newer)
 
     def _reopen(self) -> None:
