@@ -30,7 +30,7 @@ RUN_BY_TESTS = ("pytest", "pytest-timeout", "hypothesis")
 # Parts of the standard library that no test needs, and that are as big as the rest.
 LEFT_OUT = re.compile(
     r"/(test|tests|idlelib|tkinter|turtledemo|lib2to3|ensurepip|config-[^/]*|site-packages"
-    r"|dist-packages)/|\.opt-[12]\.pyc$|\.a$"
+    r"|dist-packages)/|/_tkinter\.|\.opt-[12]\.pyc$|\.a$"
 )
 
 
