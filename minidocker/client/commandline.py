@@ -83,7 +83,10 @@ class VerbCommand(click.Command):
         if self.verb.theirs and args != ["--help"]:
             ctx.params = {"arguments": tuple(args)}
             return []
-        args = rewrite(args, self.verb.flags, self.verb.flags_first)
+        try:
+            args = rewrite(args, self.verb.flags, self.verb.flags_first)
+        except click.UsageError as error:
+            raise click.UsageError(error.message, ctx) from error
         if HELP in args:
             click.echo(help_text(self.path, self.verb))
             ctx.exit(0)

@@ -120,5 +120,7 @@ def fetch_trace(daemon: Connection, id: str, look: Look) -> str:
     try:
         steps = daemon.ask("GET", f"/minidocker/containers/{id}/trace").json()
     except ApiError as error:
+        if "No such container" in error.reason:
+            return "the steps went with the container: to see how far it came, leave out --rm"
         return f"the daemon at {daemon.address} has no steps to show: {error.reason}"
     return trace_text(steps, look)

@@ -194,10 +194,9 @@ def main(argv: Sequence[str]) -> int:
         return code if isinstance(code, int) else 0
     except click.UsageError as error:
         command = error.ctx.command if error.ctx else None
-        path, verb = _named(argv) if not isinstance(command, VerbCommand) else ("", None)
         if isinstance(command, VerbCommand):
-            path, verb = command.path, command.verb
-        return complain(usage_failure(error, path, verb))
+            return complain(usage_failure(error, command.path, command.verb))
+        return complain(usage_failure(error, "", None))
     except (KeyboardInterrupt, click.Abort):
         return 130
     except BrokenPipeError:
@@ -206,20 +205,6 @@ def main(argv: Sequence[str]) -> int:
         if "-D" in argv or "--debug" in argv:
             raise
         return complain(error)
-
-
-def _named(argv: Sequence[str]) -> tuple[str, Verb | None]:
-    """The command that ``argv`` is about, for a mistake that was found before click knew it."""
-    root = Root()
-    ctx = click.Context(root)
-    names = [name for name in argv if not name.startswith("-")]
-    for depth in (2, 1):
-        group: click.Command | None = root
-        for name in names[:depth]:
-            group = group.get_command(ctx, name) if isinstance(group, Group) else None
-        if isinstance(group, VerbCommand):
-            return group.path, group.verb
-    return "", None
 
 
 def complain(error: MinidockerError) -> int:

@@ -81,6 +81,8 @@ def test_no_line_is_more_than_refused(line: list[str]) -> None:
         ("-H foo ps", 1, "unable to parse docker host `foo`"),
         ("-H ssh://x ps", 1, "minidocker speaks over unix:// and tcp:// only"),
         ("-H unix:///no/such.sock ps", 1, "Is the daemon running?"),
+        ("-H unix:///x run -e", 125, "'e' in -e\n\nUsage:  minidocker run [OPTIONS] IMAGE"),
+        ("-H unix:///x run --rm=maybe", 125, "\n\nUsage:  minidocker run [OPTIONS] IMAGE"),
         ("run --pull foo x", 125, "invalid pull option: 'foo'"),
     ],
 )

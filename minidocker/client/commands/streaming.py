@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import time
 from collections.abc import Mapping
 from typing import Any
@@ -9,6 +10,7 @@ from typing import Any
 from minidocker.client import terminal
 from minidocker.client.attached import Ending, Foreground, attach, converse
 from minidocker.client.commandline import Failed, Values, Verb
+from minidocker.client.connection import ApiError
 from minidocker.client.flags import DETACH_KEYS, many, string, switch
 from minidocker.client.session import Session
 from minidocker.client.streams import write_all
@@ -39,7 +41,16 @@ def attach_to(session: Session, values: Values, names: list[str]) -> int:
     ending = Ending(session, id, "")
     raw = attach(session, id, ends)
     kill = f"/containers/{id}/kill" if values["sig_proxy"] and not tty else None
-    if converse(session.daemon, raw, ends, f"/containers/{id}/resize", kill, lambda: None):
+    resize = f"/containers/{id}/resize"
+
+    def redraw() -> None:
+        """A change of size, soon undone, makes most programs draw their screen again."""
+        rows, columns = terminal.size(1)
+        if tty and rows and columns:
+            with contextlib.suppress(ApiError):
+                session.daemon.ask("POST", resize, h=rows + 1, w=columns + 1).read()
+
+    if converse(session.daemon, raw, ends, resize, kill, redraw):
         raise Failed("read escape sequence")
     return ending.code()
 
