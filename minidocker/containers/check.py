@@ -26,6 +26,7 @@ DEFAULT_LOG_FILES: Final = 5
 
 def check_spec(spec: ContainerSpec) -> None:
     """Raises ``InvalidParameter`` or ``Refused`` for the first thing that is wrong."""
+    check_zero_bytes(spec)
     if spec.working_dir and not spec.working_dir.startswith("/"):
         raise InvalidParameter(
             f"the working directory '{spec.working_dir}' is invalid, "
@@ -51,6 +52,20 @@ def check_spec(spec: ContainerSpec) -> None:
     for name in spec.sysctls:
         check_sysctl(name)
     log_limits(spec.log)
+
+
+def check_zero_bytes(spec: ContainerSpec) -> None:
+    """The kernel's strings end at a zero byte.  Raises ``InvalidParameter``."""
+    for what, texts in (
+        ("the command", (*(spec.entrypoint or ()), *(spec.command or ()))),
+        ("an environment variable", spec.environment),
+        ("the working directory", (spec.working_dir,)),
+        ("the user", (spec.user, *spec.group_add)),
+        ("the host name", (spec.hostname, spec.domainname)),
+        ("a mount", [path for each in spec.mounts for path in (each.source, each.target)]),
+    ):
+        if any("\0" in text for text in texts):
+            raise InvalidParameter(f"{what} has a zero byte in it, where the kernel's strings end")
 
 
 def check_modes(spec: ContainerSpec, modes: Modes) -> None:
