@@ -80,6 +80,7 @@ class VerbCommand(click.Command):
         self.path, self.verb = path, verb
 
     def parse_args(self, ctx: click.Context, args: list[str]) -> list[str]:
+        """Fill ``ctx.params``; a mistake is a ``UsageError`` that knows its command by ``ctx``."""
         if self.verb.theirs and args != ["--help"]:
             ctx.params = {"arguments": tuple(args)}
             return []

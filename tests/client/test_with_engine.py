@@ -71,9 +71,12 @@ def test_ctrl_c_reaches_the_program(ours: Engine, terminal: tuple[int, int]) -> 
     master, slave = terminal
     process = on(slave, ours, "run", "--rm", "-it", "busybox", "sh")
     read_until(master, b"# ")
-    os.write(master, b"stty size; sleep 100\r")
+    os.write(master, b"stty size; cat\r")
     read_until(master, b"24 100")
+    os.write(master, b"running\r")
+    read_until(master, b"running\r\nrunning")  # what was typed, then what cat says
     os.write(master, b"\x03")
+    read_until(master, b"# ")
     os.write(master, b"echo =$?=; exit 42\r")
     read_until(master, b"=130=")
     assert process.wait(10) == 42
