@@ -1,8 +1,8 @@
 """What both versions of cgroups do for a container: two small protocols.
 
 ``Driver`` makes a group; ``Cgroup`` is one that was made.  ``v1.py`` and
-``v2.py`` implement them, and one suite (tests/cgroups/contract.py) says
-what they promise.
+``v2.py`` implement them, and the suite in tests/cgroups (test_contract_life.py,
+test_contract_limits.py) says what they promise.
 
 Kernel failures stay ``OSError`` with errno and path.  All methods block, and
 all but ``freeze``, ``kill`` and ``remove`` for microseconds only; those three

@@ -6,6 +6,7 @@ test, then ``{"exit": pytest's exit status}``.
 
 from __future__ import annotations
 
+import gc
 import json
 from typing import Any
 
@@ -28,6 +29,12 @@ def pytest_runtest_logreport(report: pytest.TestReport) -> None:
 def pytest_collectreport(report: pytest.CollectReport) -> None:
     if report.failed:
         send({"name": report.nodeid, "outcome": "failed", "text": report.longreprtext})
+
+
+def pytest_collection_finish() -> None:
+    """The leak guard collects garbage around each test: do not look at all modules each time."""
+    gc.collect()
+    gc.freeze()
 
 
 def pytest_sessionfinish(exitstatus: int) -> None:

@@ -20,7 +20,10 @@ def names() -> Iterator[str]:
                 yield f"{path}::{node.name}"
 
 
-@pytest.mark.guest
+# Longer than qemu.SECONDS, since the first of these tests waits for the whole guest.
+pytestmark = [pytest.mark.guest, pytest.mark.timeout(600)]
+
+
 @pytest.mark.parametrize("name", list(names()))
 def test_in_the_guest(guest: Report, name: str) -> None:
     outcomes = guest.of(name)
@@ -33,6 +36,5 @@ def test_in_the_guest(guest: Report, name: str) -> None:
         pytest.skip(outcomes[0].text)
 
 
-@pytest.mark.guest
 def test_the_guest_has_run_everything_to_its_end(guest: Report) -> None:
     assert guest.exit == 0, guest.console[-4000:]
