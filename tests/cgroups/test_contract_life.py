@@ -83,6 +83,15 @@ def test_a_frozen_process_does_nothing_until_it_is_thawed(driver: Driver) -> Non
         assert child.result() is None
 
 
+def test_who_joins_a_frozen_group_stands_still_too(driver: Driver) -> None:
+    with children() as (child,), group(driver) as cgroup:
+        cgroup.freeze()
+        child.join(cgroup).begin(tasks.nothing)
+        assert not child.answers(0.1)
+        cgroup.thaw()
+        assert child.result() is None
+
+
 def test_groups_below_freeze_too(driver: Driver) -> None:
     path = new_path()
     with children() as (child,), group(driver, path=path) as cgroup:

@@ -16,7 +16,7 @@ import pytest
 
 from minidocker.cgroups import DeviceRule, DeviceThrottle, Driver, Resources, validate
 from minidocker.cgroups.machine import parse_list
-from minidocker.cgroups.steps import kept
+from minidocker.cgroups.steps import WriteCgroupFile, kept
 from minidocker.linux.plan import StepFailed, perform
 from tests.cgroups import tasks
 from tests.cgroups.children import children
@@ -84,6 +84,23 @@ def test_a_device_is_throttled(driver: Driver, field: str) -> None:
         said = text(cgroup, v1_name, "io.max").split()
         assert said[0] == f"{limit.major}:{limit.minor}"
         assert "123456" in said or v2_words.format(123456) in said
+
+
+def test_a_device_keeps_all_its_rates(driver: Driver) -> None:
+    """In v2 they are words of one file: no write may undo another."""
+    need_field(driver, "read_bps")
+    path, disk = new_path(), block_device()
+    rates = {
+        name: (DeviceThrottle(*disk, 1000 + place),)
+        for place, name in enumerate(("read_bps", "write_bps", "read_iops", "write_iops"))
+    }
+    writes = [
+        step for step in driver.plan(path, Resources(**rates)) if isinstance(step, WriteCgroupFile)
+    ]
+    with group(driver, Resources(**rates), path=path):
+        assert len(writes) == 4
+        for step in writes:
+            assert kept(Path(step.file).name, step.value, Path(step.file).read_text()), step
 
 
 def test_swap_is_limited_to_what_docker_means(driver: Driver) -> None:
