@@ -76,7 +76,10 @@ def detect(
         raise SystemFailure(f"cannot see what is mounted: {error}; is /proc mounted?") from error
     found = parse_mounts(text, str(root))
     if found.v1.keys() & V1_CONTROLLERS:
-        return V1(found.v1, found.unified)
+        # A hybrid machine's v2 tree is of use only for what v1 does not have there: to join it
+        # is slow, see ``V1Cgroup.procs_files``.
+        complete = {"freezer", "devices"} <= set(found.v1)
+        return V1(found.v1, None if complete else found.unified)
     if found.unified is not None:
         return V2(Path(found.unified))
     raise SystemFailure(

@@ -226,7 +226,14 @@ class V1Cgroup:
         self.directories = list(dict.fromkeys(everywhere))
 
     def procs_files(self) -> list[str]:
-        return [f"{directory}/cgroup.procs" for directory in self.directories]
+        """See ``Cgroup.procs_files``.
+
+        In v1's trees it is ``tasks``: a thread that moves only itself there (by "0") need not
+        wait for all other threads of the machine, which takes 10 ms for ``cgroup.procs``
+        (kernel/cgroup/cgroup.c, cgroup_procs_write_start).
+        """
+        v1 = [f"{directory}/tasks" for directory in self.by_controller.values()]
+        return list(dict.fromkeys(v1)) + ([f"{self.unified}/cgroup.procs"] if self.unified else [])
 
     def pids(self) -> list[int]:
         return files.pids(self.unified or self._freezer or self.directories[0])

@@ -85,6 +85,10 @@ def check_modes(spec: ContainerSpec, modes: Modes) -> None:
     for name in spec.sysctls:
         if name.startswith("net.") and modes.network.kind in (HOST, CONTAINER):
             raise InvalidParameter(f"sysctl '{name}' not allowed in {modes.network.kind} network")
+        if _of_ipc(name) and modes.ipc.kind in (HOST, CONTAINER):
+            raise InvalidParameter(f"sysctl '{name}' not allowed in {modes.ipc.kind} IPC namespace")
+        if name == "kernel.domainname" and modes.uts.kind == HOST:
+            raise InvalidParameter(f"sysctl '{name}' not allowed in host UTS namespace")
 
 
 def parse_signal(text: str) -> int:
@@ -159,10 +163,13 @@ def check_sysctl(name: str) -> None:
 
     runc libcontainer/configs/validate/validator.go, ``sysctl``.
     """
-    ipc = ("kernel.msg", "kernel.shm", "fs.mqueue.")
-    known = name.startswith(("net.", *ipc)) or name in ("kernel.sem", "kernel.domainname")
+    known = name.startswith("net.") or _of_ipc(name) or name == "kernel.domainname"
     if not known or ".." in name or "/" in name:
         raise InvalidParameter(f'sysctl "{name}" is not in a separate kernel namespace')
+
+
+def _of_ipc(name: str) -> bool:
+    return name.startswith(("kernel.msg", "kernel.shm", "fs.mqueue.")) or name == "kernel.sem"
 
 
 def log_limits(log: LogConfig) -> dict[str, int | str]:

@@ -10,7 +10,9 @@ import contextlib
 import os
 import signal
 import time
+from collections.abc import Mapping
 from dataclasses import dataclass, replace
+from typing import Any
 
 from minidocker.containers import state as life
 from minidocker.containers.container import Container
@@ -24,6 +26,7 @@ from minidocker.linux.messages import Channel, connect_unix
 
 __all__ = ["Exec", "ExecSpec", "Execs"]
 
+KILLED = 137  # a monitor that was killed takes its process with it, by SIGKILL or SIGPIPE
 REMEMBERED = 300.0  # seconds that an exec can be inspected after its end
 
 
@@ -54,7 +57,11 @@ class Execs:
 
     def get(self, exec_id: str) -> Exec:
         """Raises ``NotFound``."""
-        return self._find(exec_id).value
+        known = self._find(exec_id)
+        # Who saw the end of the stream may ask before the loop has heard of the end itself.
+        for message in known.link.heard() if known.link else ():
+            self._told(known, message)
+        return known.value
 
     def check(self, exec_id: str) -> Exec:
         """Raises ``NotFound``, ``Conflict``: what can be said before its streams are given away."""
@@ -138,16 +145,22 @@ class Execs:
                 signal.pidfd_send_signal(known.pidfd, signal.SIGKILL)
 
     async def _watch(self, known: _Known, link: Link) -> None:
-        code = 137  # a monitor that was killed takes its process with it, by SIGKILL or SIGPIPE
         try:
             while (received := await link.receive()) is not None:
-                if received[0]["event"] == "exited":
-                    code = received[0]["code"]
+                self._told(known, received[0])
+                if not known.value.running:
                     break
         finally:
             link.close()
             os.close(known.pidfd)
             known.link, known.pidfd = None, -1
+        self._told(known, {"event": "exited", "code": KILLED})
+
+    def _told(self, known: _Known, message: Mapping[str, Any]) -> None:
+        """One message of its monitor; its end is dealt with once."""
+        if message["event"] != "exited" or not known.value.running:
+            return
+        code = message["code"]
         known.value = replace(known.value, running=False, exit_code=code, pid=0)
         known.ended_at = time.monotonic()
         container = self._core.store.now(known.value.container_id)

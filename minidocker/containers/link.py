@@ -96,6 +96,15 @@ class Link:
         with contextlib.suppress(OSError):
             await self.send({"op": "resize", "rows": rows, "cols": columns})
 
+    def heard(self) -> list[dict[str, Any]]:
+        """The messages that have arrived by now, without their descriptors; never waits."""
+        with contextlib.suppress(BlockingIOError, ConnectionResetError):
+            self._channel.feed()
+        found = []
+        while (message := self._channel.next()) is not None:
+            found.append(message[0])
+        return found
+
     async def receive(self) -> tuple[dict[str, Any], list[int]] | None:
         """The next message and its descriptors; None at the end of the conversation.
 

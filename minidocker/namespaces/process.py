@@ -45,7 +45,7 @@ class JoinCgroup(Step):
 
     def describe(self) -> str:
         files = ", ".join(self.procs_files)
-        return f"write own pid to {files}" if files else "no cgroup to join"
+        return f'write("0") (this process) to {files}' if files else "no cgroup to join"
 
     def execute(self) -> None:
         for path in self.procs_files:

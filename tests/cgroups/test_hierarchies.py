@@ -66,8 +66,8 @@ def test_no_text_makes_the_reader_stumble(text: str) -> None:
 def test_trees_that_share_a_mount_are_one_place_to_join(tmp_path: Path) -> None:
     trees = {"cpu": "/t/cpu", "cpuacct": "/t/cpu", "memory": "/t/memory"}
     assert V1(trees, "/t/unified").open("a/b").procs_files() == [
-        "/t/cpu/a/b/cgroup.procs",
-        "/t/memory/a/b/cgroup.procs",
+        "/t/cpu/a/b/tasks",
+        "/t/memory/a/b/tasks",
         "/t/unified/a/b/cgroup.procs",
     ]
 
@@ -79,6 +79,17 @@ def test_detect_takes_v1_where_it_has_a_controller(tmp_path: Path) -> None:
     assert isinstance(driver, V1)
     assert driver.name == "v1"
     assert driver.unified == f"{ROOT}/unified"
+
+
+def test_detect_leaves_v2_out_where_v1_can_freeze_and_keep_devices(tmp_path: Path) -> None:
+    mounts = tmp_path / "mounts"
+    more = "".join(
+        f"cgroup {ROOT}/{name} cgroup rw,{name} 0 0\n" for name in ("freezer", "devices")
+    )
+    mounts.write_text(HYBRID + more)
+    driver = detect(Path(ROOT), mounts)
+    assert isinstance(driver, V1)
+    assert driver.unified is None
 
 
 def test_detect_takes_v2_where_v1_has_only_names(tmp_path: Path) -> None:

@@ -11,7 +11,15 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from minidocker.containers.check import check_spec, log_limits, parse_signal, parse_size, rlimit
+from minidocker.containers.check import (
+    check_modes,
+    check_spec,
+    log_limits,
+    parse_signal,
+    parse_size,
+    rlimit,
+)
+from minidocker.containers.modes import parse_modes
 from minidocker.containers.spec import (
     ContainerSpec,
     HealthCheck,
@@ -122,3 +130,20 @@ def test_a_log_rotates_by_itself_unless_told_otherwise() -> None:
     assert log_limits(told) == {"driver": "local", "max_size": 1024, "max_file": 2}
     with pytest.raises(Refused, match="compress=true"):
         log_limits(LogConfig("json-file", {"compress": "true"}))
+
+
+@pytest.mark.parametrize(
+    ("name", "modes"),
+    [
+        ("kernel.shmmax", {"ipc_mode": "host"}),
+        ("kernel.sem", {"ipc_mode": "host"}),
+        ("fs.mqueue.msg_max", {"ipc_mode": "container:x"}),
+        ("kernel.domainname", {"uts_mode": "host"}),
+        ("net.ipv4.ip_forward", {"network_mode": "host"}),
+    ],
+)
+def test_a_setting_of_the_hosts_own_namespace_is_refused(name: str, modes: dict[str, Any]) -> None:
+    """It would change the machine, not the container."""
+    spec = ContainerSpec(image="x", command=("true",), sysctls={name: "1"}, **modes)
+    with pytest.raises(InvalidParameter, match=name):
+        check_modes(spec, parse_modes(spec))

@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import asyncio
 import os
+import socket
 
 import pytest
 
+from minidocker.containers.link import Client
 from minidocker.containers.service import ExecSpec
 from minidocker.errors import Conflict, MinidockerError, StartFailed
 from tests.containers.home import Engine, Home, read_all, read_until
@@ -26,6 +28,21 @@ def test_exec_runs_beside_in_the_same_namespaces(home: Home) -> None:
         assert (code, output) == (0, "1000\n")
         code, output = await engine.exec(id, "pwd", working_dir="/tmp")
         assert (code, output) == (0, "/tmp\n")
+
+    home.tell(story)
+
+
+def test_who_saw_the_end_of_an_exec_knows_its_code(home: Home) -> None:
+    async def story(engine: Engine) -> None:
+        id = await engine.start(*SLEEP)
+        spec = ExecSpec(("sh", "-c", "exit 5"), attach_stdout=True)
+        exec_id = engine.containers.exec_create(id, spec)
+        ours, theirs = socket.socketpair()
+        await engine.containers.exec_start(exec_id, Client(theirs.detach()))
+        assert ours.recv(100) == b""  # without the loop, which so hears nothing before we ask
+        ours.close()
+        found = engine.containers.exec_inspect(exec_id)
+        assert (found.running, found.exit_code) == (False, 5)
 
     home.tell(story)
 
