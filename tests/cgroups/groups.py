@@ -10,6 +10,7 @@ from pathlib import Path
 import pytest
 
 from minidocker.cgroups import Cgroup, Driver, Resources, detect, files
+from minidocker.cgroups.hierarchies import Hierarchies, parse_mounts
 from minidocker.cgroups.v1 import V1, V1Cgroup
 from minidocker.cgroups.v2 import V2Cgroup
 from minidocker.errors import SystemFailure
@@ -22,23 +23,29 @@ PARENT = "minidocker-tests"
 def here() -> list[str]:
     """The drivers that can be had on this machine: which it is decides the tests' names.
 
-    On a hybrid machine v1 is tried without v2 as well, as old machines are.
+    Where v2 is mounted beside v1, v1 is tried with it and alone, whichever of
+    the two the engine would choose.
     """
     try:
         driver = detect()
     except SystemFailure:
         return ["none"]
-    if isinstance(driver, V1):
-        return ["v1", "v1-alone"] if driver.unified else ["v1-alone"]
-    return ["v2"]
+    if not isinstance(driver, V1):
+        return ["v2"]
+    return ["v1-alone", "v1-hybrid"] if mounted().unified else ["v1-alone"]
+
+
+def mounted() -> Hierarchies:
+    return parse_mounts(Path("/proc/self/mounts").read_text(), "/sys/fs/cgroup")
 
 
 def open_driver(name: str) -> Driver:
     """The driver ``name``, one of ``here()``."""
     if name == "none":
         missing("this test needs a cgroup file system: mount -t cgroup2 none /sys/fs/cgroup")
-    driver = detect()
-    return V1(driver.trees) if name == "v1-alone" and isinstance(driver, V1) else driver
+    if name == "v2":
+        return detect()
+    return V1(mounted().v1, mounted().unified if name == "v1-hybrid" else None)
 
 
 def new_path() -> str:
