@@ -53,8 +53,9 @@ class Cgroup(Protocol):
     """One container's group, in all trees that are mounted."""
 
     def procs_files(self) -> list[str]:
-        """The ``cgroup.procs`` files that a process must be written to, to be in the group.
+        """The files into which a process writes "0", itself, to be in the group.
 
+        It must have one thread: v1's ``tasks`` moves only the thread that writes.
         Order matters not; to leave one out is to be without that limit.
         """
 

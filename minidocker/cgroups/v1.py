@@ -4,9 +4,9 @@
 ``V1Cgroup`` looks after a container's group from then on.  The text behind it
 is the kernel's Documentation/admin-guide/cgroup-v1/.
 
-On a hybrid machine there is a v2 tree as well, without these controllers.  The
-container gets a group in it too: v2's ``cgroup.kill`` and ``cgroup.freeze``
-need no controller, and do in one write what v1 needs a loop for.
+On a hybrid machine there is a v2 tree as well, without these controllers.  Where
+v1 has no freezer or no device controller, the container gets a group in it too:
+v2's ``cgroup.kill``, ``cgroup.freeze`` and device programs need no controller.
 """
 
 from __future__ import annotations
