@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import os
 import posixpath
+import re
 from collections.abc import Iterable, Sequence
 from pathlib import Path
 from typing import Any, Final
@@ -26,6 +27,16 @@ _PROPAGATIONS: Final = {
 # Options of -v that mean something on Docker Desktop or with SELinux only, or are the default.
 _WITHOUT_EFFECT: Final = {"z", "Z", "nocopy", "consistent", "cached", "delegated", "rbind", ""}
 _TMPFS_DEFAULTS: Final = ("noexec", "nosuid", "nodev", "rprivate")
+_TMPFS_VALUES: Final = {
+    **dict.fromkeys(("size", "nr_blocks", "nr_inodes"), r"\d+[kKmMgG%]?"),
+    **dict.fromkeys(("uid", "gid"), r"\d+"),
+    "mode": r"[0-7]{1,4}",
+    "mpol": r".+",
+}
+_TMPFS_FLAGS: Final = {
+    *("", "defaults", "ro", "rw", "exec", "noexec", "suid", "nosuid", "dev", "nodev", "sync"),
+    *("async", "atime", "noatime", "diratime", "nodiratime", "relatime", "strictatime", "bind"),
+}
 _OPPOSITES: Final = {"exec": "noexec", "suid": "nosuid", "dev": "nodev", "rw": "ro"}
 
 
@@ -129,6 +140,20 @@ def check_mounts(mounts: Iterable[Mount]) -> None:
         seen.add(target)
         if mount.kind == "bind":
             _check_bind(mount, config)
+        for option in mount.options if mount.kind == "tmpfs" else ():
+            _check_tmpfs(option)
+
+
+def _check_tmpfs(option: str) -> None:
+    """tmpfs(5), and the flags of mount(8) that Docker takes (moby pkg/mount, ``validFlags``)."""
+    name, equals, value = option.partition("=")
+    if equals:
+        good = name in _TMPFS_VALUES and re.fullmatch(_TMPFS_VALUES[name], value)
+    else:
+        good = option in _TMPFS_FLAGS | _PROPAGATIONS
+    if not good:
+        words = " ".join(f'"{word}"' for word in option.split("=", 1))
+        raise InvalidParameter(f"invalid tmpfs option [{words}]")
 
 
 def _check_bind(mount: Mount, config: str) -> None:

@@ -22,7 +22,9 @@ def check(filters: Filters) -> None:
     """Values that cannot be.  Raises ``InvalidParameter``."""
     for value in filters.get("status", ()):
         if value not in STATES:
-            raise InvalidParameter(f"invalid value for state ({value}): must be one of {STATES}")
+            raise InvalidParameter(
+                f"invalid value for state ({value}): must be one of {', '.join(STATES)}"
+            )
     for value in filters.get("health", ()):
         if value not in _HEALTH:
             raise InvalidParameter(f"unrecognised filter value for health: {value}")

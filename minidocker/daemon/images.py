@@ -9,6 +9,7 @@ import fnmatch
 import re
 import time
 from collections import Counter
+from dataclasses import replace
 from typing import Final
 
 from minidocker.daemon import image_shapes
@@ -56,6 +57,9 @@ def choose(engine: Engine, images: list[Image], filters: Filters, now_ns: int) -
     since = [image_shapes.created_ns(engine.images.resolve(r)) for r in filters.get("since", ())]
     before += [parse_time(text, now_ns) for text in filters.get("until", ())]
     dangling = one_flag(filters, "dangling", False) if "dangling" in filters else None
+    if "reference" in filters:  # of an image with several names, only those that match
+        named = [(each, matching(filters["reference"], each.names)) for each in images]
+        images = [replace(each, names=names) for each, names in named if names]
     return [
         each
         for each in images
@@ -63,20 +67,21 @@ def choose(engine: Engine, images: list[Image], filters: Filters, now_ns: int) -
         and all(image_shapes.created_ns(each) > moment for moment in since)
         and (dangling is None or dangling == (not each.names))
         and ("label" not in filters or labels_match(filters["label"], each.config.config.labels))
-        and ("reference" not in filters or reference_matches(filters["reference"], each.names))
     ]
 
 
-def reference_matches(patterns: frozenset[str], names: tuple[str, ...]) -> bool:
-    """``alpine``, ``alpine:3*``, ``*/app``: a pattern without a tag means any tag.
+def matching(patterns: frozenset[str], names: tuple[str, ...]) -> tuple[str, ...]:
+    """The names that one of the patterns means.
+
+    ``alpine``, ``alpine:3*``, ``*/app``: a pattern without a tag means any tag.
 
     As Go's path.Match, where ``*`` stops at a slash (reference.FamiliarMatch).
     """
-    for name in names:
-        bare = name.rpartition(":")[0]
-        if any(_glob(pattern, name) or _glob(pattern, bare) for pattern in patterns):
-            return True
-    return False
+    return tuple(
+        name
+        for name in names
+        if any(_glob(p, name) or _glob(p, name.rpartition(":")[0]) for p in patterns)
+    )
 
 
 def _glob(pattern: str, name: str) -> bool:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from pathlib import Path, PurePosixPath
 
 import pytest
@@ -126,3 +127,15 @@ def test_dash_v_makes_its_source_and_says_when_it_cannot(tmp_path: Path) -> None
     (tmp_path / "file").touch()
     with pytest.raises(SystemFailure, match="error while creating mount source path"):
         make_sources([Mount("bind", str(tmp_path / "file/x"), "/x", create_source=True)])
+
+
+@pytest.mark.parametrize("option", ["nope=1", "size=foo", "mode=9", "magic", "uid=me"])
+def test_a_tmpfs_option_that_does_not_exist_is_named_at_create(option: str) -> None:
+    words = " ".join(f'"{word}"' for word in option.split("="))
+    with pytest.raises(InvalidParameter, match=re.escape(f"invalid tmpfs option [{words}]")):
+        check_mounts([Mount("tmpfs", "", "/x", (option,))])
+
+
+@pytest.mark.parametrize("option", ["size=64m", "size=50%", "mode=1777", "uid=5", "exec", "ro"])
+def test_tmpfs_options_of_the_kernel_pass(option: str) -> None:
+    check_mounts([Mount("tmpfs", "", "/x", (option,))])

@@ -102,7 +102,12 @@ def test_history_is_newest_first_and_sizes_belong_to_layers() -> None:
 )
 def test_the_reference_filter_stops_at_slashes(pattern: str, found: bool) -> None:
     names = ("me/app:1",) if "app" in pattern else ("alpine:3.20",)
-    assert images.reference_matches(frozenset({pattern}), names) == found
+    assert bool(images.matching(frozenset({pattern}), names)) == found
+
+
+def test_of_an_image_with_several_names_those_are_listed_that_match() -> None:
+    names = ("app:1", "app:2", "other:1")
+    assert images.matching(frozenset({"app"}), names) == ("app:1", "app:2")
 
 
 # Statistics
