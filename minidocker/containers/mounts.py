@@ -33,6 +33,7 @@ _TMPFS_VALUES: Final = {
     "mode": r"[0-7]{1,4}",
     "mpol": r".+",
 }
+_NEVER: Final = r"(?!)"
 _TMPFS_FLAGS: Final = {
     *("", "defaults", "ro", "rw", "exec", "noexec", "suid", "nosuid", "dev", "nodev", "sync"),
     *("async", "atime", "noatime", "diratime", "nodiratime", "relatime", "strictatime", "bind"),
@@ -148,7 +149,7 @@ def _check_tmpfs(option: str) -> None:
     """tmpfs(5), and the flags of mount(8) that Docker takes (moby pkg/mount, ``validFlags``)."""
     name, equals, value = option.partition("=")
     if equals:
-        good = name in _TMPFS_VALUES and re.fullmatch(_TMPFS_VALUES[name], value)
+        good = bool(re.fullmatch(_TMPFS_VALUES.get(name, _NEVER), value))
     else:
         good = option in _TMPFS_FLAGS | _PROPAGATIONS
     if not good:
