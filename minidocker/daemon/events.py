@@ -76,7 +76,10 @@ def matcher(filters: Filters) -> Predicate:
         def is_actor(kind: str) -> Callable[[frozenset[str]], bool]:
             return lambda wanted: (
                 event.kind == kind
-                and any(each == name or (each and event.actor.startswith(each)) for each in wanted)
+                and any(
+                    each and (name.startswith(each) or event.actor.startswith(each))
+                    for each in wanted
+                )
             )
 
         return select(

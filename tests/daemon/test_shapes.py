@@ -180,6 +180,8 @@ TAG = Event("image", "tag", f"sha256:{HEX}", {"name": "a.b:5000/x:1"}, 1)
     ("filters", "found"),
     [
         ({"container": ["web"]}, [START, EXEC]),
+        ({"container": ["we"]}, [START, EXEC]),  # the beginning of a name, as of an ID
+        ({"container": [""]}, []),
         ({"container": [HEX[:12]]}, [START, EXEC]),
         ({"event": ["exec_create"]}, [EXEC]),
         ({"event": ["start", "tag"]}, [START, TAG]),
