@@ -52,7 +52,7 @@ class Execs:
         self._prune()
         made = Exec(new_id(), container.id, spec)
         self._known[made.id] = _Known(made)
-        self._publish(container, f"exec_create: {' '.join(spec.command)}", made.id)
+        self._publish(container, f"exec_create: {shown(spec)}", made.id)
         return made.id
 
     def get(self, exec_id: str) -> Exec:
@@ -103,7 +103,7 @@ class Execs:
             client.close()
         known.link, known.pidfd = link, pidfd
         known.value = replace(known.value, running=True, pid=pid)
-        self._publish(container, f"exec_start: {' '.join(found.spec.command)}", exec_id)
+        self._publish(container, f"exec_start: {shown(found.spec)}", exec_id)
         self._core.spawn(self._watch(known, link))
 
     async def _launch(
@@ -203,3 +203,9 @@ class Execs:
     def _publish(self, container: Container, action: str, exec_id: str, **more: str) -> None:
         with contextlib.suppress(MinidockerError):
             self._core.publish(container, action, execID=exec_id, **more)
+
+
+def shown(spec: ExecSpec) -> str:
+    """The command as events have it: program, a space, arguments (also when there are none)."""
+    program, *arguments = spec.command
+    return f"{program} {' '.join(arguments)}"

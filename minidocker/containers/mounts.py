@@ -53,15 +53,12 @@ def default_mounts(modes: Modes, shm_size: int, privileged: bool) -> list[OciMou
         _mount("/sys", "sysfs", "sysfs", [*safe, access]),
         _mount("/sys/fs/cgroup", "cgroup", "cgroup", [access, *safe]),
     ]
-    if modes.ipc.kind == HOST:
-        shared = ("/dev/mqueue", "/dev/shm")
-        return mounts + [
-            _mount(path, "bind", path, ["rbind", "rprivate"])
-            for path in shared
-            if os.path.isdir(path)
-        ]
+    # The queues that this file system shows are those of the IPC namespace it is mounted in.
     mounts.append(_mount("/dev/mqueue", "mqueue", "mqueue", safe))
-    if modes.ipc.kind != NONE:
+    if modes.ipc.kind == HOST:
+        if os.path.isdir("/dev/shm"):
+            mounts.append(_mount("/dev/shm", "bind", "/dev/shm", ["rbind", "rprivate"]))
+    elif modes.ipc.kind != NONE:
         mounts.append(_mount("/dev/shm", "tmpfs", "shm", [*safe, "mode=1777", f"size={shm_size}"]))
     return mounts
 

@@ -59,7 +59,7 @@ def choose(engine: Engine, images: list[Image], filters: Filters, now_ns: int) -
     dangling = one_flag(filters, "dangling", False) if "dangling" in filters else None
     if "reference" in filters:  # of an image with several names, only those that match
         named = [(each, matching(filters["reference"], each.names)) for each in images]
-        images = [replace(each, names=names) for each, names in named if names]
+        images = [narrowed(each, names) for each, names in named if names]
     return [
         each
         for each in images
@@ -68,6 +68,13 @@ def choose(engine: Engine, images: list[Image], filters: Filters, now_ns: int) -
         and (dangling is None or dangling == (not each.names))
         and ("label" not in filters or labels_match(filters["label"], each.config.config.labels))
     ]
+
+
+def narrowed(image: Image, names: tuple[str, ...]) -> Image:
+    """As if it had these names only."""
+    bare = {name.rpartition(":")[0] for name in names}
+    digests = tuple(each for each in image.repo_digests if each.partition("@")[0] in bare)
+    return replace(image, names=names, repo_digests=digests)
 
 
 def matching(patterns: frozenset[str], names: tuple[str, ...]) -> tuple[str, ...]:

@@ -180,7 +180,6 @@ LIVING: dict[str, tuple[str | tuple[str, str], ...]] = {
         "run --rm -d -i --name $IT --net none busybox"
         " sh -c 'read line; sleep 0.3; echo got $line; sleep 0.3; exit 4'",
         ("attach $IT", "typed\n"),
-        "attach $IT",
     ),
     "events": (
         f"{START} --label k=v busybox sh -c 'trap : USR1; while :; do sleep 0.02; done'",
