@@ -143,6 +143,7 @@ class ContainerSpec:
     runtime: str = "minidocker"
     platform: str = ""
     annotations: dict[str, str] = field(default_factory=dict)
+    unsaid: tuple[str, ...] = ()  # lists its creator left out: inspect shows them as null
 
     def to_record(self) -> dict[str, Any]:
         """A JSON-able dictionary from which ``from_record`` makes the same spec."""

@@ -166,6 +166,7 @@ def host_config(spec: ContainerSpec) -> dict[str, Any]:
         "CpuPercent": 0,
         "IOMaximumIOps": 0,
         "IOMaximumBandwidth": 0,
+        **dict.fromkeys(spec.unsaid),
     }
 
 

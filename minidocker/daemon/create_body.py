@@ -13,7 +13,14 @@ from typing import Any, Final
 
 from minidocker.cgroups.resources import DeviceThrottle, Resources
 from minidocker.containers.spec import ContainerSpec
-from minidocker.daemon.create_fields import CONFIG, HOST, REFUSED, RESOURCES, THROTTLES
+from minidocker.daemon.create_fields import (
+    CONFIG,
+    HOST,
+    NULLABLE,
+    REFUSED,
+    RESOURCES,
+    THROTTLES,
+)
 from minidocker.daemon.fields import (
     a_list,
     an_object,
@@ -65,6 +72,7 @@ def read_create(body: Any, device_number: DeviceNumber, platform: str = "") -> C
         network_mode=mode,
         resources=read_resources(host, device_number),
         runtime=runtime(host.get("runtime") or config.get("runtime") or ""),
+        unsaid=tuple(name for name in NULLABLE if host.get(name.lower()) is None),
         platform=platform,
     )
 

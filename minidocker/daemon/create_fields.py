@@ -178,6 +178,12 @@ THROTTLES: Final = (
     ("BlkioDeviceWriteIOps", "write_iops", "Rate"),
 )
 
+# Empty or null in inspect, as the client had it when it made the container.
+NULLABLE: Final = (
+    *("PortBindings", "Dns", "DnsOptions", "DnsSearch", "Devices", "Ulimits"),
+    *(name for name, _, _ in THROTTLES),
+)
+
 # Fields that this engine does not honour: said by name when they ask for something.
 _WINDOWS: Final = "it exists on Windows only"
 _NO_VOLUMES: Final = "this engine has no volumes yet; use a bind mount, -v /host/path:/path"

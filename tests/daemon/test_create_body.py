@@ -16,7 +16,14 @@ from minidocker.containers.container import Container
 from minidocker.containers.spec import ContainerSpec, Device, Mount, Ulimit
 from minidocker.daemon.container_shapes import config, host_config
 from minidocker.daemon.create_body import read_create
-from minidocker.daemon.create_fields import CONFIG, HOST, REFUSED, RESOURCES, THROTTLES
+from minidocker.daemon.create_fields import (
+    CONFIG,
+    HOST,
+    NULLABLE,
+    REFUSED,
+    RESOURCES,
+    THROTTLES,
+)
 from minidocker.errors import InvalidParameter, Refused
 from tests.daemon import api
 from tests.daemon.strategies import specs
@@ -53,11 +60,18 @@ OF_THE_CLI: dict[str, Any] = {
         "ConsoleSize": [0, 0],
         "CapAdd": None,
         "Dns": [],
+        "DnsOptions": [],
+        "DnsSearch": [],
         "OomScoreAdj": 0,
         "Privileged": False,
         "ShmSize": 0,
         "Memory": 0,
         "BlkioWeightDevice": [],
+        "BlkioDeviceReadBps": [],
+        "BlkioDeviceWriteBps": [],
+        "BlkioDeviceReadIOps": [],
+        "BlkioDeviceWriteIOps": [],
+        "Devices": [],
         "MemorySwappiness": -1,
         "OomKillDisable": False,
         "PidsLimit": 0,
@@ -86,9 +100,12 @@ def host(**fields: Any) -> ContainerSpec:
     return read(HostConfig=fields)
 
 
-@given(specs)
+@given(specs, st.sets(st.sampled_from(NULLABLE)))
 @settings(max_examples=60)
-def test_what_inspect_shows_creates_the_same_again(spec: ContainerSpec) -> None:
+def test_what_inspect_shows_creates_the_same_again(spec: ContainerSpec, left_out: set[str]) -> None:
+    shown = host_config(spec)
+    left = tuple(name for name in NULLABLE if name in left_out and not shown[name])
+    spec = replace(spec, unsaid=left)
     container = Container("a" * 64, "name", spec, "sha256:" + "b" * 64)
     body = config(container) | {"HostConfig": host_config(spec)}
     assert read_create(json.loads(json.dumps(body)), numbered) == spec
@@ -105,6 +122,12 @@ def test_the_body_of_the_cli_asks_for_nothing_but_what_was_typed() -> None:
         network_mode="none",
     )
     assert spec == typed
+
+
+def test_a_list_that_was_left_out_is_null_and_one_that_was_empty_is_empty() -> None:
+    shown = host_config(read(HostConfig={"Dns": [], "Devices": None}))
+    assert (shown["Dns"], shown["Devices"], shown["Ulimits"]) == ([], None, None)
+    assert host_config(read_create(OF_THE_CLI, no_device))["Ulimits"] == []
 
 
 def test_every_field_of_the_api_has_its_line() -> None:
