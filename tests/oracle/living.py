@@ -10,6 +10,8 @@ STATE = (
 )
 # Until a second from now: times in seconds leave out those of the running one.
 EVENTS = "events --since 100s --until=-1s --filter container=$IT"
+# Asked again and again until it says nothing: removal by --rm comes after the exit.
+UNTIL_GONE = "ps -aq --filter name=$IT"
 
 LIVING: dict[str, tuple[str | tuple[str, str], ...]] = {
     # A life.
@@ -180,6 +182,8 @@ LIVING: dict[str, tuple[str | tuple[str, str], ...]] = {
         "run --rm -d -i --name $IT --net none busybox"
         " sh -c 'read line; sleep 0.3; echo got $line; sleep 0.3; exit 4'",
         ("attach $IT", "typed\n"),
+        UNTIL_GONE,
+        "attach $IT",
     ),
     "events": (
         f"{START} --label k=v busybox sh -c 'trap : USR1; while :; do sleep 0.02; done'",

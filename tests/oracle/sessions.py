@@ -10,10 +10,11 @@ from __future__ import annotations
 
 import re
 import shlex
+import time
 from dataclasses import dataclass
 from pathlib import Path
 
-from tests.oracle.living import LIVING
+from tests.oracle.living import LIVING, UNTIL_GONE
 from tests.oracle.running import RUNNING
 from tests.support.cli import Answer, DockerCli
 
@@ -46,7 +47,12 @@ def play(docker: DockerCli, name: str) -> list[tuple[str, Answer]]:
     try:
         for line in SESSIONS[name]:
             one = command(line)
-            said.append((one.line, docker(*one.argv(container), input=one.stdin)))
+            answer = docker(*one.argv(container), input=one.stdin)
+            deadline = time.monotonic() + 10
+            while one.line == UNTIL_GONE and answer.out and time.monotonic() < deadline:
+                time.sleep(0.05)
+                answer = docker(*one.argv(container))
+            said.append((one.line, answer))
     finally:
         docker("rm", "-f", container, f"{container}-other", f"{container}-2")
     return said
