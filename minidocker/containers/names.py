@@ -15,22 +15,24 @@ _NAME: Final = re.compile(NAME_CHARACTERS + "+")
 _ID: Final = re.compile("[0-9a-f]{64}")
 _PREFIX: Final = re.compile("[0-9a-f]{1,64}")
 
-_MANNERS: Final = tuple(
+_MANNER_WORDS: Final = (
     "able airy amber ample awake bold brave brisk bright calm candid cheery civil clear clever "
     "cosy crisp curious dapper deft eager early earnest easy fair famous fine fleet fond frank "
     "fresh gentle glad golden grand happy hardy honest humble jolly keen kind lively loyal lucid "
     "lucky mellow merry mild modest neat nimble noble patient plain playful plucky polite proud "
     "quick quiet rapid ready robust rosy serene sharp shiny silent simple sincere smart snug "
-    "sober solid spry steady stoic sunny swift tidy tranquil upbeat vivid warm wise witty".split()
+    "sober solid spry steady stoic sunny swift tidy tranquil upbeat vivid warm wise witty"
 )
-_CARRIERS: Final = tuple(  # what has carried goods over water
+_CARRIER_WORDS: Final = (  # what has carried goods over water
     "argosy baidarka balsa bark barge brig canoe caravel cargo carrack clipper cog coracle "
     "corvette cutter dhow dinghy dory ferry felucca fluyt frigate galleon galley gig gondola "
     "hulk jolly junk kayak keel ketch knarr launch lighter longboat lugger nao packet piragua "
     "pinnace pontoon pram punt raft sampan schooner scow shallop ship skiff sloop smack snow "
     "tanker tartane tender trawler trimaran trireme tug umiak wherry whaler xebec yawl yacht "
-    "yole zulu".split()
+    "yole zulu"
 )
+_MANNERS: Final = tuple(_MANNER_WORDS.split())
+_CARRIERS: Final = tuple(_CARRIER_WORDS.split())
 
 
 def new_id() -> str:

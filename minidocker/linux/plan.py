@@ -12,13 +12,14 @@ in the kernel (descriptors, the mount table, credentials), as with system calls.
 from __future__ import annotations
 
 import time
+from abc import ABC, abstractmethod
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from typing import ClassVar
 
 
 @dataclass(frozen=True)
-class Step:
+class Step(ABC):
     """One small thing to do to the kernel.
 
     ``chapter`` is the chapter of the workshop that builds it.
@@ -26,13 +27,13 @@ class Step:
 
     chapter: ClassVar[str] = ""
 
+    @abstractmethod
     def describe(self) -> str:
         """One plain sentence, with the system call and its arguments."""
-        raise NotImplementedError
 
+    @abstractmethod
     def execute(self) -> None:
         """Do it.  Raises ``OSError`` with errno and path, as the kernel said it."""
-        raise NotImplementedError
 
 
 @dataclass(frozen=True)
