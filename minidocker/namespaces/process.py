@@ -297,7 +297,8 @@ class ApplyAppArmor(Step):
 
 @dataclass(frozen=True)
 class ResetSignals(Step):
-    """Python ignores SIGPIPE and SIGXFSZ, and execve keeps what is ignored (signal(7))."""
+    """execve keeps what is ignored (signal(7)): Python ignores SIGPIPE and SIGXFSZ, and an
+    engine that was started by nohup SIGHUP."""
 
     chapter: ClassVar[str] = "namespaces"
 
@@ -305,9 +306,8 @@ class ResetSignals(Step):
         return "signal(..., SIG_DFL) for every signal, and an empty mask; umask(022)"
 
     def execute(self) -> None:
-        for number in (signal.SIGPIPE, signal.SIGXFSZ, signal.SIGINT, signal.SIGTERM):
+        for number in signal.valid_signals() - {signal.SIGKILL, signal.SIGSTOP}:
             signal.signal(number, signal.SIG_DFL)
-        signal.signal(signal.SIGCHLD, signal.SIG_DFL)
         signal.pthread_sigmask(signal.SIG_SETMASK, ())
         os.umask(0o022)
 

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import os
+import signal
 from pathlib import Path
 
 import pytest
 
 from minidocker.namespaces.capabilities import DEFAULT, mask_of
 from tests.namespaces.harness import Bench
+from tests.support.need import need_root
 
 pytestmark = pytest.mark.kernel
 
@@ -78,3 +80,17 @@ def test_the_interpreter_of_the_engine_cannot_be_overwritten(bench: Bench) -> No
 
 def test_only_three_descriptors_survive(bench: Bench) -> None:
     assert bench.sh("ls /proc/1/fd; true").text.split() == ["0", "1", "2"]
+
+
+def test_a_program_ignores_no_signal_though_the_engine_was_started_by_nohup(tmp_path: Path) -> None:
+    need_root()
+    before = signal.signal(signal.SIGHUP, signal.SIG_IGN)  # execve and fork hand it down
+    try:
+        bench = Bench(tmp_path)
+        try:
+            status = bench.run(["cat", "/proc/self/status"]).text
+        finally:
+            bench.close()
+    finally:
+        signal.signal(signal.SIGHUP, before)
+    assert "SigIgn:\t0000000000000000" in status
