@@ -24,7 +24,7 @@ from minidocker.containers.waits import WaitRegistry
 from minidocker.errors import Conflict
 from minidocker.layers.snapshot import Snapshots
 from minidocker.linux.messages import Channel, connect_unix
-from minidocker.namespaces.launcher import start_launcher
+from minidocker.namespaces.launcher_client import start_launcher
 
 log = logging.getLogger(__name__)
 

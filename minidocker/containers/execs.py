@@ -18,11 +18,10 @@ from minidocker.containers import state as life
 from minidocker.containers.container import Container
 from minidocker.containers.core import Core
 from minidocker.containers.exec_spec import Exec, ExecSpec
-from minidocker.containers.launch import exec_request
+from minidocker.containers.launch import ask, exec_request
 from minidocker.containers.link import Client, Link
 from minidocker.containers.names import new_id
 from minidocker.errors import Conflict, MinidockerError, NotFound, StartFailed
-from minidocker.linux.messages import Channel, connect_unix
 
 __all__ = ["Exec", "ExecSpec", "Execs"]
 
@@ -118,8 +117,7 @@ class Execs:
         request["clients"] = [client.to_message()] if client else []
         fds = [run.pidfd] + ([client.fd] if client else [])
         try:
-            channel = Channel(connect_unix(str(core.places.launcher)))
-            channel.send(request, fds)
+            channel = ask(core.places.launcher, request, fds)
         except OSError as error:
             raise StartFailed(
                 f"the launcher cannot be asked: {error}; restart the daemon"

@@ -9,7 +9,7 @@ from __future__ import annotations
 import base64
 import functools
 import json
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any, ClassVar
@@ -34,8 +34,9 @@ from minidocker.containers.settle import Host
 from minidocker.containers.spec import ContainerSpec
 from minidocker.errors import InvalidParameter, SystemFailure
 from minidocker.layers.snapshot import Snapshot
+from minidocker.linux.messages import Channel, connect_unix
 from minidocker.linux.plan import Step
-from minidocker.namespaces.seccomp import compile_profile, default_profile
+from minidocker.namespaces.seccomp_profile import compile_profile, default_profile
 
 
 @dataclass(frozen=True)
@@ -69,7 +70,7 @@ class Places:
         return self.root / id / "exit.json"
 
     def trace(self, id: str) -> Path:
-        return self.root / id / "trace.json"
+        return self.root / id / "trace.jsonl"
 
 
 @dataclass(frozen=True)
@@ -109,22 +110,29 @@ def container_request(
     snapshot: Snapshot,
     cgroup_procs: Sequence[str],
 ) -> dict[str, Any]:
-    """All but ``clients`` and ``join``, which go with descriptors."""
+    """All but ``clients`` and ``join``, which go with descriptors.
+
+    ``inside`` is for init alone, and sent after the rest (``ask``).
+    """
     spec = container.spec
     config = runtime_spec(spec, surroundings(container, host, places))
     config["root"]["path"] = str(places.rootfs)
     return {
         "op": "container",
         "id": container.id,
-        "spec": config,
-        "rootfs": {
-            "lower": list(snapshot.lower),
-            "upper": snapshot.upper,
-            "work": snapshot.work,
+        "own_pid": any(each["type"] == "pid" for each in config["linux"]["namespaces"]),
+        "inside": {
+            "spec": config,
+            "rootfs": {
+                "lower": list(snapshot.lower),
+                "upper": snapshot.upper,
+                "work": snapshot.work,
+            },
+            "seccomp": seccomp(spec, host.security(spec), host.capabilities_of(spec)),
+            "cgroup_procs": list(cgroup_procs),
+            "init": spec.init,
         },
-        "seccomp": seccomp(spec, host.security(spec), host.capabilities_of(spec)),
-        "cgroup_procs": list(cgroup_procs),
-        "init": spec.init,
+        "terminal": spec.tty,
         "log": {**log_limits(spec.log), "path": str(places.log(container.id))},
         "exit_file": str(places.exit_file(container.id)),
         "socket": str(places.monitor(container.id)),
@@ -163,14 +171,34 @@ def exec_request(
         "op": "exec",
         "id": exec_id,
         "container": container.id,
-        "process": described,
-        "seccomp": seccomp(inside, host.security(inside), held),
-        "cgroup_procs": list(cgroup_procs),
+        "join": {"pid": 0},
+        "inside": {
+            "process": described,
+            "seccomp": seccomp(inside, host.security(inside), held),
+            "cgroup_procs": list(cgroup_procs),
+        },
+        "terminal": spec.tty,
         "socket": None,
         "exit_file": None,
         "open_stdin": spec.attach_stdin,
         "stdin_once": True,
     }
+
+
+def ask(launcher: Path, request: Mapping[str, Any], fds: Sequence[int]) -> Channel:
+    """Send the request; the channel is the link to the new monitor.
+
+    What is ``inside`` goes as a line of its own, which the monitor passes on unread: it
+    stays small.  Raises ``OSError`` when no launcher listens.
+    """
+    channel = Channel(connect_unix(str(launcher)))
+    try:
+        channel.send({key: value for key, value in request.items() if key != "inside"}, fds)
+        channel.send(request["inside"])
+    except OSError:
+        channel.close()
+        raise
+    return channel
 
 
 def surroundings(container: Container, host: Host, places: Places) -> Surroundings:

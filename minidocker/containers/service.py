@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-import json
 import sqlite3
 import time
 from collections.abc import AsyncIterator
@@ -44,6 +43,7 @@ from minidocker.errors import InvalidParameter, SystemFailure
 from minidocker.images.store import Image
 from minidocker.layers.snapshot import Snapshot, Snapshots
 from minidocker.layers.trees import remove_tree
+from minidocker.namespaces.trace import read_trace
 
 __all__ = ["Containers", "Places"]
 
@@ -315,16 +315,17 @@ class Containers:
     def trace(self, ref: str) -> list[dict[str, Any]]:
         """What the last start did, step by step, with times; also of one just removed.
 
-        [{"process", "pid", "began_ns", "took_ns", "text", "chapter"}], in order.
+        [{"process", "pid", "began_ns", "took_ns", "text", "chapter"}], in order; a step
+        that failed has its "error" too.
         """
         id = self._core.trace_id(ref)
         if id in self._core.old_traces:
             own, text = self._core.old_traces[id]
         else:
-            own, text = self._core.daemon_traces.get(id, []), b"[]"
+            own, text = self._core.daemon_traces.get(id, []), b""
             with contextlib.suppress(FileNotFoundError):
                 text = self._core.places.trace(id).read_bytes()
-        return [*own, *json.loads(text)]
+        return [*own, *read_trace(text)]
 
     # -- execs
 

@@ -9,20 +9,20 @@ import asyncio
 import contextlib
 import os
 import shutil
+import time
 from collections.abc import Sequence
-from typing import Any
 
 from minidocker.containers.container import Container
 from minidocker.containers.core import Core, Run
-from minidocker.containers.launch import AskLauncher, cgroup_path, container_request, limits
+from minidocker.containers.launch import AskLauncher, ask, cgroup_path, container_request, limits
 from minidocker.containers.link import Client, Link
 from minidocker.containers.modes import parse_modes
 from minidocker.containers.mounts import make_sources
 from minidocker.errors import Conflict, MinidockerError, StartFailed, SystemFailure
 from minidocker.layers.snapshot import Snapshot
-from minidocker.linux.messages import Channel, connect_unix
-from minidocker.linux.plan import Step, StepFailed, perform
-from minidocker.namespaces.plan import container_plan
+from minidocker.linux.messages import Channel
+from minidocker.linux.plan import Step, StepFailed, perform, trace_entry
+from minidocker.namespaces.plan import plan_of
 
 
 def plan(core: Core, container: Container, snapshot: Snapshot) -> list[tuple[str, Step]]:
@@ -37,9 +37,7 @@ def plan(core: Core, container: Container, snapshot: Snapshot) -> list[tuple[str
     if core.cgroups:
         own += core.cgroups.plan(cgroup_path(container), limits(container.spec))
     own.append(AskLauncher(str(core.places.launcher), len(join), lambda: None))
-    return [("daemon", step) for step in own] + container_plan(
-        request, range(3, 3 + len(join))
-    ).steps()
+    return [("daemon", step) for step in own] + plan_of(request, range(3, 3 + len(join))).steps()
 
 
 async def launch(core: Core, container: Container) -> Run:
@@ -85,36 +83,25 @@ def _ask(
     channels: list[Channel] = []
 
     def send() -> None:
-        channels.append(Channel(connect_unix(str(places.launcher))))
-        channels[0].send(request, fds)
+        channels.append(ask(places.launcher, request, fds))
 
     steps: list[Step] = []
     if core.cgroups:
         steps += core.cgroups.plan(cgroup_path(container), limits(container.spec))
     steps.append(AskLauncher(str(places.launcher), len(fds), send))
     trace = core.daemon_traces[container.id] = []
+    places.trace(container.id).unlink(missing_ok=True)
 
-    def done(index: int, began: int, took: int) -> None:
-        trace.append(_entry(steps[index], began, took))
+    def done(step: Step, began: int, took: int, error: str = "") -> None:
+        trace.append(trace_entry("daemon", os.getpid(), step, began, took, error))
 
     try:
         perform(steps, done)
     except StepFailed as failed:
-        for channel in channels:
-            channel.close()
-        raise StartFailed(_explained(failed)) from failed
+        why = _explained(failed)
+        done(failed.step, failed.began_ns, time.monotonic_ns() - failed.began_ns, why)
+        raise StartFailed(why) from failed
     return Link(channels[0].sock)
-
-
-def _entry(step: Step, began_ns: int, took_ns: int) -> dict[str, Any]:
-    return {
-        "process": "daemon",
-        "pid": os.getpid(),
-        "began_ns": began_ns,
-        "took_ns": took_ns,
-        "text": step.describe(),
-        "chapter": step.chapter,
-    }
 
 
 def _explained(failed: StepFailed) -> str:

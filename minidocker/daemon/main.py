@@ -41,7 +41,7 @@ from minidocker.images import store as image_store
 from minidocker.images.store import ImageStore
 from minidocker.layers.snapshot import Snapshots
 from minidocker.layers.store import LayerStore
-from minidocker.namespaces.launcher import start_launcher
+from minidocker.namespaces.launcher_client import start_launcher
 from minidocker.records import open_records
 
 log = logging.getLogger(__name__)

@@ -126,9 +126,17 @@ async def info(engine: Engine, request: Request) -> Answer:
             "InitCommit": {"ID": ""},
             "SecurityOptions": ["name=seccomp,profile=builtin", "name=cgroupns"],
             "CDISpecDirs": [],
-            "Warnings": None,
+            "Warnings": None if forwards_ipv4() else ["WARNING: IPv4 forwarding is disabled"],
         }
     )
+
+
+def forwards_ipv4(setting: Path = Path("/proc/sys/net/ipv4/ip_forward")) -> bool:
+    """Whether the machine passes packets on from one interface to another (ip(7))."""
+    try:
+        return setting.read_text().strip() == "1"
+    except OSError:
+        return False
 
 
 def _counts(containers: list[Container]) -> dict[str, int]:
@@ -154,7 +162,7 @@ def _limits(engine: Engine) -> dict[str, Any]:
         "CPUSet": "cpuset_cpus" in has,
         "PidsLimit": "pids_limit" in has,
         "OomKillDisable": "oom_kill_disable" in has,
-        "IPv4Forwarding": True,
+        "IPv4Forwarding": forwards_ipv4(),
         "BridgeNfIptables": False,
         "BridgeNfIp6tables": False,
     }

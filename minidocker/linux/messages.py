@@ -103,6 +103,18 @@ class Channel:
         del self._buffer[: end + 1]
         return message, [self._fds.popleft() for _ in range(message.get("fds", 0))]
 
+    def line(self) -> bytes:
+        """Wait for the next message and leave it as it is, for another process to parse.
+
+        It has no descriptors.  Raises ``ConnectionResetError`` when it does not come.
+        """
+        while (end := self._buffer.find(b"\n")) < 0:
+            if not self.feed():
+                raise ConnectionResetError(104, "the other end is gone in the middle of a message")
+        line = bytes(self._buffer[:end])
+        del self._buffer[: end + 1]
+        return line
+
     def receive(self) -> tuple[dict[str, Any], list[int]] | None:
         """Wait for the next message; None at the end of the conversation."""
         while (found := self.next()) is None:

@@ -13,9 +13,9 @@ from __future__ import annotations
 
 import time
 from abc import ABC, abstractmethod
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
-from typing import ClassVar
+from typing import Any, ClassVar
 
 
 @dataclass(frozen=True)
@@ -36,43 +36,47 @@ class Step(ABC):
         """Do it.  Raises ``OSError`` with errno and path, as the kernel said it."""
 
 
-@dataclass(frozen=True)
-class Timed:
-    """What became of one step: where it ran, when it began, how long it took (ns)."""
-
-    process: str
-    pid: int
-    index: int
-    began_ns: int
-    took_ns: int
+def trace_entry(
+    process: str, pid: int, step: Step, began_ns: int, took_ns: int, error: str = ""
+) -> dict[str, Any]:
+    """What became of one step, as plain values.  ``error``: why it failed, if it did."""
+    entry = {
+        "process": process,
+        "pid": pid,
+        "began_ns": began_ns,
+        "took_ns": took_ns,
+        "text": step.describe(),
+        "chapter": step.chapter,
+    }
+    return {**entry, "error": error} if error else entry
 
 
 class StepFailed(Exception):
-    """A step raised ``OSError``: which step, and what the kernel said."""
+    """A step raised ``OSError``: which step, when it began (ns), and what the kernel said."""
 
-    def __init__(self, index: int, step: Step, error: OSError) -> None:
+    def __init__(self, step: Step, began_ns: int, error: OSError) -> None:
         super().__init__(f"{step.describe()}: {error}")
-        self.index = index
         self.step = step
+        self.began_ns = began_ns
         self.error = error
 
 
 def perform(
-    steps: Sequence[Step],
-    done: Callable[[int, int, int], None] = lambda index, began_ns, took_ns: None,
+    steps: Iterable[Step],
+    done: Callable[[Step, int, int], None] = lambda step, began_ns, took_ns: None,
 ) -> None:
-    """Execute ``steps`` in order; after each, call ``done(index, began_ns, took_ns)``.
+    """Execute ``steps`` in order; after each, call ``done(step, began_ns, took_ns)``.
 
-    Raises ``StepFailed`` at the first step that raises ``OSError``; nothing
-    after it is executed.
+    Times are of CLOCK_MONOTONIC, which all processes share.  Raises ``StepFailed`` at
+    the first step that raises ``OSError``; nothing after it is executed.
     """
-    for index, step in enumerate(steps):
+    for step in steps:
         began = time.monotonic_ns()
         try:
             step.execute()
         except OSError as error:
-            raise StepFailed(index, step, error) from error
-        done(index, began, time.monotonic_ns() - began)
+            raise StepFailed(step, began, error) from error
+        done(step, began, time.monotonic_ns() - began)
 
 
 def describe(steps: Iterable[Step]) -> list[str]:

@@ -17,12 +17,14 @@ from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 from minidocker.linux.messages import Channel, listen_unix
+from minidocker.linux.plan import Step
 from minidocker.namespaces.clients import HIGH_WATER, Client, Input
 from minidocker.namespaces.logfile import JsonLog, NoLog
-from minidocker.namespaces.plan import Plan, container_plan, exec_plan
+from minidocker.namespaces.plan import init_steps, monitor_steps
 from minidocker.namespaces.program import exit_code
-from minidocker.namespaces.start import LaunchFailed, Started, start, trace_entries
+from minidocker.namespaces.start import LaunchFailed, Started, start
 from minidocker.namespaces.terminal import set_size
+from minidocker.namespaces.trace import Trace
 
 CHUNK = 65536
 
@@ -55,6 +57,7 @@ class Monitor:
         self._paused: set[int] = set()
         self._input: Input | None = None
         self._listener: socket.socket | None = None
+        self._terminal_wanted = bool(request.get("terminal"))
         self._running = False
 
     # The start
@@ -91,24 +94,29 @@ class Monitor:
     def _start(self) -> Started:
         request = self.request
         log = request.get("log") or {}
-        terminal = bool(self._process().get("terminal"))
-        theirs, ours = _streams(terminal, bool(request.get("open_stdin")))
+        inside = self._links[0].line()  # what only init needs: it parses it, and is gone
+        theirs, ours = _streams(self._terminal_wanted, bool(request.get("open_stdin")))
         report, inits = socket.socketpair()
-        plan = self._plan(inits.fileno())
+        outside = monitor_steps(request, self._lent)
+        trace = Trace(request.get("trace_file"))
+
+        def steps_inside() -> Sequence[Step]:
+            return init_steps(request, json.loads(inside), self._lent, inits.fileno())
+
         if request.get("socket"):
             self._listener = listen_unix(request["socket"])
         try:
             self._log = _open_log(log)
-            started = start(plan, theirs, report, inits)
+            started = start(outside, steps_inside, theirs, report, inits, trace)
         except BaseException:  # whatever it was, nobody may find the socket
             self._forget_socket()
             raise
+        trace.close()
         for fd in {fd for fd in theirs if fd >= 0} | set(self._lent):
             os.close(fd)
-        self._save_trace(plan, started)
         if self._listener:
             self._watch(self._listener.fileno(), select.EPOLLIN, self._on_connection)
-        if terminal:
+        if self._terminal_wanted:
             os.set_blocking(started.terminal, False)
             self._outputs[started.terminal] = "stdout"
             self._terminal = started.terminal
@@ -119,21 +127,6 @@ class Monitor:
         for fd in self._outputs:
             self._watch(fd, select.EPOLLIN, lambda events, fd=fd: self._on_output(fd))  # type: ignore[misc]
         return started
-
-    def _process(self) -> Mapping[str, Any]:
-        request = self.request
-        process: Mapping[str, Any] = request.get("process") or request["spec"]["process"]
-        return process
-
-    def _plan(self, report_fd: int) -> Plan:
-        if self.request["op"] == "exec":
-            return exec_plan(self.request, self._lent[0], report_fd)
-        return container_plan(self.request, self._lent, report_fd)
-
-    def _save_trace(self, plan: Plan, started: Started) -> None:
-        if self.request.get("trace_file"):
-            with open(self.request["trace_file"], "w") as file:
-                json.dump(trace_entries(plan, started.trace), file)
 
     # Output: from the container to the log and the clients
 
@@ -176,7 +169,7 @@ class Monitor:
 
     def _add_client(self, fd: int, wish: Mapping[str, Any]) -> None:
         client = Client(fd, wish)
-        if not self._process().get("terminal"):
+        if not self._terminal_wanted:
             client.keys.keys = b""  # as in Docker, only a terminal has detach keys
         self._clients.append(client)
         self._watch(client.fileno(), 0, lambda events: self._on_client(client, events))
@@ -281,7 +274,7 @@ class Monitor:
     def _obey(self, message: Mapping[str, Any], fds: list[int]) -> None:
         if message["op"] == "attach":
             self._add_client(fds[0], message["client"])
-        elif message["op"] == "resize" and self._process().get("terminal"):
+        elif message["op"] == "resize" and self._terminal_wanted:
             set_size(self._terminal, message["rows"], message["cols"])
 
     def _tell(self, message: dict[str, Any], fds: Sequence[int] = ()) -> None:

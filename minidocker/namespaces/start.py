@@ -12,15 +12,15 @@ import os
 import signal
 import socket
 import time
-from collections.abc import Sequence
-from dataclasses import asdict, dataclass
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
 from typing import Any
 
 from minidocker.linux.messages import Channel
-from minidocker.linux.plan import StepFailed, Timed, perform
+from minidocker.linux.plan import Step, StepFailed, perform
 from minidocker.namespaces.explain import explain
-from minidocker.namespaces.plan import Plan
 from minidocker.namespaces.program import ExecProgram, exit_code
+from minidocker.namespaces.trace import Trace
 
 
 class LaunchFailed(Exception):
@@ -53,36 +53,44 @@ def _exit_code_of(failed: StepFailed) -> int:
     return 127 if failed.error.errno in (errno.ENOENT, errno.ENOTDIR, errno.ELOOP) else 126
 
 
-@dataclass
+@dataclass(frozen=True)
 class Started:
     """A running first process.  ``terminal``: the pty's master, or -1."""
 
     pid: int
     terminal: int
-    trace: list[Timed]
 
 
-def start(plan: Plan, stdio: Sequence[int], report: socket.socket, inits: socket.socket) -> Started:
-    """Run the plan.  ``stdio``: three descriptors for the child, -1 where a terminal comes.
+def start(
+    outside: Sequence[Step],
+    inside: Callable[[], Sequence[Step]],
+    stdio: Sequence[int],
+    report: socket.socket,
+    inits: socket.socket,
+    trace: Trace,
+) -> Started:
+    """Take the steps ``outside``, fork, and let the child take those ``inside``.
 
-    ``report`` and ``inits`` are the two ends of the conversation.  Raises
-    ``LaunchFailed``; then no process is left.
+    ``inside`` is called in the child, which forgets it all with ``execve``: a monitor
+    that made the whole plan would keep the pages it touched for as long as it lives.
+    ``stdio``: three descriptors for the child, -1 where a terminal comes.  ``report``
+    and ``inits`` are the two ends of the conversation.  Raises ``LaunchFailed``; then no
+    process is left.
     """
-    trace: list[Timed] = []
-    here = os.getpid()
+    *before, fork = outside
     try:
-        perform(plan.monitor[:-1], lambda *took: trace.append(Timed("monitor", here, *took)))
+        perform(before, trace.add)
     except StepFailed as failed:
-        raise LaunchFailed.of(failed) from None
+        raise _failure(failed, trace) from None
     began = time.monotonic_ns()
     pid = os.fork()
     if pid == 0:
-        _be_init(plan, stdio, inits)
-    fork_index = len(plan.monitor) - 1
-    trace.append(Timed("monitor", here, fork_index, began, time.monotonic_ns() - began))
+        _be_init(inside, stdio, inits, trace)
+    trace.add(fork, began, time.monotonic_ns() - began)
+    trace.save()
     inits.close()
     try:
-        terminal, steps = _listen(Channel(report))
+        terminal, last = _listen(Channel(report))
     except LaunchFailed:
         _end(pid)
         raise
@@ -92,17 +100,14 @@ def start(plan: Plan, stdio: Sequence[int], report: socket.socket, inits: socket
         raise LaunchFailed(
             "", 0, f"the container's first process ended before its program could start: {why}", 125
         ) from None
-    ended = time.monotonic_ns()
-    trace += [Timed("init", pid, *step) for step in steps]
-    # The last step has no end of its own to report: the closed socket is its end.
-    last = trace[-1]
-    trace[-1] = Timed(last.process, last.pid, last.index, last.began_ns, ended - last.began_ns)
-    return Started(pid, terminal, trace)
+    trace.end_of(last)
+    trace.save()
+    return Started(pid, terminal)
 
 
-def _listen(channel: Channel) -> tuple[int, list[list[int]]]:
-    """Init's report to its end: (terminal's master or -1, the steps as lists of numbers)."""
-    terminal, steps = -1, None
+def _listen(channel: Channel) -> tuple[int, dict[str, Any]]:
+    """Init's report to its end: (terminal's master or -1, its last step for the trace)."""
+    terminal, last = -1, None
     while (received := channel.receive()) is not None:
         message, fds = received
         if message.get("terminal"):
@@ -113,37 +118,50 @@ def _listen(channel: Channel) -> tuple[int, list[list[int]]]:
                 answer["step"], answer["errno"], answer["message"], answer["exit_code"]
             )
         else:
-            steps = message["steps"]
+            last = message["last"]
     channel.close()
-    if steps is None:
+    if last is None:
         raise EOFError
-    return terminal, steps
+    return terminal, last
 
 
-def _be_init(plan: Plan, stdio: Sequence[int], inits: socket.socket) -> None:
+def _be_init(
+    make_steps: Callable[[], Sequence[Step]],
+    stdio: Sequence[int],
+    inits: socket.socket,
+    trace: Trace,
+) -> None:
     """The child: never returns."""
     channel = Channel(inits)
-    steps: list[tuple[int, int, int]] = []
-    last = len(plan.init) - 1
     try:
         for target, fd in enumerate(stdio):
             if fd >= 0:
                 os.dup2(fd, target)
+        trace.process_is("init")
+        steps = make_steps()
 
-        def done(*took: int) -> None:
-            steps.append((took[0], took[1], took[2]))
-            if took[0] == last - 1:  # all but execve, which cannot report its own success
-                steps.append((last, time.monotonic_ns(), 0))
-                channel.send({"steps": steps})
+        def done(step: Step, began: int, took: int) -> None:
+            trace.add(step, began, took)
+            if step is steps[-2]:  # execve is next, which cannot report its own success
+                trace.save()
+                channel.send({"last": trace.beginning(steps[-1])})
 
-        perform(plan.init, done)
+        perform(steps, done)
     except StepFailed as failed:
-        answer = LaunchFailed.of(failed).answer
-        channel.send({"failed": answer})
+        channel.send({"failed": _failure(failed, trace).answer})
     except BaseException as error:  # a bug must not run on as a second monitor
         channel.send({"failed": LaunchFailed("", 0, f"internal error: {error!r}", 125).answer})
     finally:
         os._exit(1)
+
+
+def _failure(failed: StepFailed, trace: Trace) -> LaunchFailed:
+    """Why, looked up in the very process that failed; the trace ends with this step."""
+    failure = LaunchFailed.of(failed)
+    took = time.monotonic_ns() - failed.began_ns
+    trace.add(failed.step, failed.began_ns, took, str(failure))
+    trace.save()
+    return failure
 
 
 def _end(pid: int) -> int:
@@ -153,13 +171,3 @@ def _end(pid: int) -> int:
         pass
     _, status = os.waitpid(pid, 0)
     return exit_code(status)
-
-
-def trace_entries(plan: Plan, trace: Sequence[Timed]) -> list[dict[str, Any]]:
-    """What ``--explain`` prints: each performed step in words, with its time."""
-    steps = {"monitor": plan.monitor, "init": plan.init}
-    entries = []
-    for timed in trace:
-        step = steps[timed.process][timed.index]
-        entries.append({**asdict(timed), "text": step.describe(), "chapter": step.chapter})
-    return entries

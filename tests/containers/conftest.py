@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from minidocker.namespaces.launcher import start_launcher
+from minidocker.namespaces.launcher_client import start_launcher
 from tests.containers.ground import Ground
 from tests.containers.home import home
 from tests.support.need import need_root

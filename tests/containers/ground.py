@@ -28,7 +28,7 @@ from minidocker.images.base import make_base_image
 from minidocker.images.store import SCHEMA, ImageStore
 from minidocker.layers.snapshot import Snapshots
 from minidocker.layers.store import LayerStore
-from minidocker.namespaces.launcher import start_launcher
+from minidocker.namespaces.launcher_client import start_launcher
 from minidocker.records import open_records
 
 PATIENCE = 40.0  # seconds for a whole story

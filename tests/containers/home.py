@@ -28,7 +28,7 @@ from minidocker.images.base import BASE, make_base_image
 from minidocker.images.store import Image, ImageStore
 from minidocker.layers.snapshot import Snapshots
 from minidocker.layers.store import LayerStore
-from minidocker.namespaces.launcher import start_launcher
+from minidocker.namespaces.launcher_client import start_launcher
 from minidocker.records import open_records
 from tests.support.need import need_root
 

@@ -18,7 +18,7 @@ from minidocker.containers.container import Container
 from minidocker.containers.reconcile import LATE_MONITORS
 from minidocker.containers.spec import Mount, RestartPolicy
 from minidocker.errors import MinidockerError, NotFound
-from minidocker.namespaces.launcher import start_launcher
+from minidocker.namespaces.launcher_client import start_launcher
 from tests.containers.ground import FOREVER, Ground, Stage, until
 
 pytestmark = pytest.mark.kernel

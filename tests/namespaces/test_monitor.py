@@ -11,7 +11,8 @@ from pathlib import Path
 import pytest
 
 from minidocker.linux.messages import Channel, connect_unix
-from tests.namespaces.harness import Bench
+from minidocker.namespaces.trace import read_trace
+from tests.namespaces.harness import Bench, process
 
 pytestmark = pytest.mark.kernel
 
@@ -69,10 +70,8 @@ def test_exec_joins_all_namespaces(bench: Bench) -> None:
         "op": "exec",
         "id": "exec1",
         "container": "c",
-        "process": {
-            **bench.request(["sh", "-c", script])["spec"]["process"],
-            "cwd": "/tmp",
-        },
+        "join": {"pid": 0},
+        "inside": {"process": process(["sh", "-c", script], cwd="/tmp")},
         "open_stdin": False,
         "clients": [{"stdout": True, "stderr": True}],
     }
@@ -102,10 +101,26 @@ def test_joining_another_containers_namespaces(bench: Bench) -> None:
 
 def test_the_trace_tells_what_was_done(bench: Bench) -> None:
     result = bench.run(["true"])
-    trace = json.loads((result.directory / "trace.json").read_text())
+    trace = read_trace((result.directory / "trace.jsonl").read_bytes())
     texts = [entry["text"] for entry in trace]
     assert texts[0] == "unshare(CLONE_NEWPID)"
     assert texts[-1].startswith('execve("true"')
     assert all(entry["took_ns"] >= 0 for entry in trace)
     assert {entry["process"] for entry in trace} == {"monitor", "init"}
-    assert [entry["began_ns"] for entry in trace] == sorted(entry["began_ns"] for entry in trace)
+    assert not any("error" in entry for entry in trace)
+
+
+def test_the_trace_of_a_failed_start_ends_with_the_step_that_failed(bench: Bench) -> None:
+    result = bench.run(["/no/such/program"])
+    *before, last = read_trace((result.directory / "trace.jsonl").read_bytes())
+    assert last["text"].startswith('execve("/no/such/program"')
+    assert last["error"] == result.events[-1]["message"]
+    assert any("pivot_root" in entry["text"] for entry in before)
+    assert not any("error" in entry for entry in before)
+
+
+def test_init_is_called_by_its_pid_on_the_host(bench: Bench) -> None:
+    running = bench.start(["sh", "-c", "cat"])
+    running.client.shutdown(1)
+    trace = read_trace((running.finish().directory / "trace.jsonl").read_bytes())
+    assert {entry["pid"] for entry in trace if entry["process"] == "init"} == {running.pid}

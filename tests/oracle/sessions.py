@@ -66,9 +66,14 @@ PASSED_THROUGH = re.compile(
 )
 
 
+# dockerd says so of a machine whose ip_forward is off, for the networks that we do not have yet.
+OF_THE_MACHINE = "WARNING: IPv4 forwarding is disabled. Networking will not work.\n"
+
+
 def normal(text: str, root: Path, container: str) -> str:
     """The text without IDs, the daemon's folders, times, durations, and the names of
     the programs through which dockerd starts a container."""
+    text = text.replace(OF_THE_MACHINE, "")
     text = text.replace(str(root), "<root>").replace(container, "$IT")
     text = PASSED_THROUGH.sub(lambda found: found[7], text)
     text = re.sub(r"(sha256:)?\b[0-9a-f]{64}\b", "<id>", text)

@@ -44,6 +44,11 @@ def test_the_programs_between_dockerd_and_the_container_are_not_compared() -> No
     assert told(docker) == 'docker: Error response from daemon: exec: "x": permission denied'
 
 
+def test_a_setting_of_the_machine_is_not_compared() -> None:
+    warning = "WARNING: IPv4 forwarding is disabled. Networking will not work.\n"
+    assert told(f"{warning}docker: no\n") == "docker: no\n"
+
+
 def test_a_difference_names_session_command_and_both_answers() -> None:
     theirs, ours = (
         [("wait $IT", "0 0"), ("rm $IT", "0 $IT")],
