@@ -73,6 +73,9 @@ def trace_text(steps: Sequence[Step], look: Look = Look()) -> str:
         at = look.paint("2", f"{milliseconds(int(step['began_ns']) - first):>9}")
         named = look.paint("36", f"{chapter(step):{width}}")
         lines.append(f"{at} {took}  {named}  {look.wrap(text(step), width + 22)}")
+        if step.get("error"):
+            failed = look.wrap(f"failed: {step['error']}", width + 22)
+            lines.append(" " * (width + 22) + look.paint("31", failed))
     return "\n".join([*lines, f"{len(steps)} steps in {milliseconds(end - first)} ms", _sum(steps)])
 
 

@@ -9,7 +9,6 @@ import os
 from collections import OrderedDict
 from collections.abc import Callable, Coroutine
 from dataclasses import dataclass, field
-from pathlib import Path
 from typing import Any, TypeVar
 from weakref import WeakValueDictionary
 
@@ -21,10 +20,9 @@ from minidocker.containers.link import Client, Link
 from minidocker.containers.settle import Host
 from minidocker.containers.store import ContainerStore
 from minidocker.containers.waits import WaitRegistry
+from minidocker.containers.warm import WarmLauncher
 from minidocker.errors import Conflict
 from minidocker.layers.snapshot import Snapshots
-from minidocker.linux.messages import Channel, connect_unix
-from minidocker.namespaces.launcher_client import start_launcher
 
 log = logging.getLogger(__name__)
 
@@ -79,7 +77,9 @@ class Core:
         snapshots: Snapshots,
         cgroups: Driver | None,
         events: EventBus,
+        launcher: WarmLauncher,
     ) -> None:
+        self.launcher = launcher
         self.places, self.store, self.snapshots = places, store, snapshots
         self.cgroups, self.events = cgroups, events
         self.machine = cgroups.machine() if cgroups else None
@@ -91,8 +91,6 @@ class Core:
         self.old_traces: OrderedDict[str, tuple[list[dict[str, Any]], bytes]] = OrderedDict()
         self.when_forgotten: list[Callable[[str], None]] = []
         self._locks: WeakValueDictionary[str, asyncio.Lock] = WeakValueDictionary()
-        self._keeper: Channel | None = None  # of a launcher that was started anew
-        self._renewing = asyncio.Lock()
         self._tasks: set[asyncio.Task[Any]] = set()
 
     def lock(self, id: str) -> asyncio.Lock:
@@ -126,18 +124,6 @@ class Core:
             pass  # it ended just now: the client sees the end of its stream
         finally:
             client.close()
-
-    async def need_launcher(self) -> None:
-        """Start another one if the launcher has ended; whoever asks it then says why not."""
-        async with self._renewing:
-            if listens(self.places.launcher):
-                return
-            log.warning("the launcher has ended: another one is started")
-            with contextlib.suppress(OSError):
-                keeper = await asyncio.to_thread(start_launcher, self.places.run)
-                if self._keeper is not None:
-                    self._keeper.close()
-                self._keeper = keeper
 
     def spawn(self, work: Coroutine[Any, Any, T]) -> asyncio.Task[T]:
         """Let ``work`` go on beside; whatever goes wrong in it goes to the log."""
@@ -192,15 +178,4 @@ class Core:
             for client in clients:
                 client.close()
         self.arriving.clear()
-        if self._keeper is not None:
-            self._keeper.close()
-
-
-def listens(path: Path) -> bool:
-    """Whether someone accepts connections at this UNIX socket: /proc/net/unix needs no connection,
-    but is long; a connection that says nothing costs its owner one accept."""
-    try:
-        connect_unix(str(path)).close()
-    except OSError:
-        return False
-    return True
+        self.launcher.close()

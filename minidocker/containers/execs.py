@@ -18,10 +18,11 @@ from minidocker.containers import state as life
 from minidocker.containers.container import Container
 from minidocker.containers.core import Core
 from minidocker.containers.exec_spec import Exec, ExecSpec
-from minidocker.containers.launch import ask, exec_request
+from minidocker.containers.launch import exec_request
 from minidocker.containers.link import Client, Link
 from minidocker.containers.names import new_id
 from minidocker.errors import Conflict, MinidockerError, NotFound, StartFailed
+from minidocker.linux.messages import Channel, connect_unix
 
 __all__ = ["Exec", "ExecSpec", "Execs"]
 
@@ -110,14 +111,15 @@ class Execs:
     ) -> tuple[Link, int, int]:
         """The link to its monitor, its process's pid and pidfd."""
         core = self._core
-        await core.need_launcher()
+        await core.launcher.needed()
         run, cgroup = core.running(container), core.cgroup(container)
         procs = cgroup.procs_files() if cgroup else ()
         request = exec_request(container, found.id, found.spec, core.host, core.places, procs)
         request["clients"] = [client.to_message()] if client else []
         fds = [run.pidfd] + ([client.fd] if client else [])
         try:
-            channel = ask(core.places.launcher, request, fds)
+            channel = Channel(connect_unix(str(core.places.launcher)))
+            channel.send(request, fds)
         except OSError as error:
             raise StartFailed(
                 f"the launcher cannot be asked: {error}; restart the daemon"

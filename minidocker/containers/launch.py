@@ -9,7 +9,7 @@ from __future__ import annotations
 import base64
 import functools
 import json
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any, ClassVar
@@ -34,7 +34,6 @@ from minidocker.containers.settle import Host
 from minidocker.containers.spec import ContainerSpec
 from minidocker.errors import InvalidParameter, SystemFailure
 from minidocker.layers.snapshot import Snapshot
-from minidocker.linux.messages import Channel, connect_unix
 from minidocker.linux.plan import Step
 from minidocker.namespaces.seccomp_profile import compile_profile, default_profile
 
@@ -110,29 +109,22 @@ def container_request(
     snapshot: Snapshot,
     cgroup_procs: Sequence[str],
 ) -> dict[str, Any]:
-    """All but ``clients`` and ``join``, which go with descriptors.
-
-    ``inside`` is for init alone, and sent after the rest (``ask``).
-    """
+    """All but ``clients`` and ``join``, which go with descriptors."""
     spec = container.spec
     config = runtime_spec(spec, surroundings(container, host, places))
     config["root"]["path"] = str(places.rootfs)
     return {
         "op": "container",
         "id": container.id,
-        "own_pid": any(each["type"] == "pid" for each in config["linux"]["namespaces"]),
-        "inside": {
-            "spec": config,
-            "rootfs": {
-                "lower": list(snapshot.lower),
-                "upper": snapshot.upper,
-                "work": snapshot.work,
-            },
-            "seccomp": seccomp(spec, host.security(spec), host.capabilities_of(spec)),
-            "cgroup_procs": list(cgroup_procs),
-            "init": spec.init,
+        "spec": config,
+        "rootfs": {
+            "lower": list(snapshot.lower),
+            "upper": snapshot.upper,
+            "work": snapshot.work,
         },
-        "terminal": spec.tty,
+        "seccomp": seccomp(spec, host.security(spec), host.capabilities_of(spec)),
+        "cgroup_procs": list(cgroup_procs),
+        "init": spec.init,
         "log": {**log_limits(spec.log), "path": str(places.log(container.id))},
         "exit_file": str(places.exit_file(container.id)),
         "socket": str(places.monitor(container.id)),
@@ -171,34 +163,14 @@ def exec_request(
         "op": "exec",
         "id": exec_id,
         "container": container.id,
-        "join": {"pid": 0},
-        "inside": {
-            "process": described,
-            "seccomp": seccomp(inside, host.security(inside), held),
-            "cgroup_procs": list(cgroup_procs),
-        },
-        "terminal": spec.tty,
+        "process": described,
+        "seccomp": seccomp(inside, host.security(inside), held),
+        "cgroup_procs": list(cgroup_procs),
         "socket": None,
         "exit_file": None,
         "open_stdin": spec.attach_stdin,
         "stdin_once": True,
     }
-
-
-def ask(launcher: Path, request: Mapping[str, Any], fds: Sequence[int]) -> Channel:
-    """Send the request; the channel is the link to the new monitor.
-
-    What is ``inside`` goes as a line of its own, which the monitor passes on unread: it
-    stays small.  Raises ``OSError`` when no launcher listens.
-    """
-    channel = Channel(connect_unix(str(launcher)))
-    try:
-        channel.send({key: value for key, value in request.items() if key != "inside"}, fds)
-        channel.send(request["inside"])
-    except OSError:
-        channel.close()
-        raise
-    return channel
 
 
 def surroundings(container: Container, host: Host, places: Places) -> Surroundings:

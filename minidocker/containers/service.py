@@ -39,6 +39,7 @@ from minidocker.containers.start import plan
 from minidocker.containers.store import ContainerStore
 from minidocker.containers.top import parse_ps, run_ps
 from minidocker.containers.waits import Waiter, parse_condition
+from minidocker.containers.warm import WarmLauncher
 from minidocker.errors import InvalidParameter, SystemFailure
 from minidocker.images.store import Image
 from minidocker.layers.snapshot import Snapshot, Snapshots
@@ -65,11 +66,14 @@ class Containers:
         snapshots: Snapshots,
         cgroups: Driver | None,
         events: EventBus,
+        launcher: WarmLauncher | None = None,
     ) -> None:
         store = ContainerStore(db)
         places.root.mkdir(mode=0o711, parents=True, exist_ok=True)
         places.rootfs.mkdir(mode=0o700, parents=True, exist_ok=True)
-        self._core = Core(places, store, snapshots, cgroups, events)
+        self._core = Core(
+            places, store, snapshots, cgroups, events, launcher or WarmLauncher(places.run)
+        )
         self._execs = Execs(self._core)
         self._health = HealthChecks(self._core, self._execs)
         self._lifecycle = Lifecycle(self._core, self._health)

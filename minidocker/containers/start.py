@@ -14,15 +14,15 @@ from collections.abc import Sequence
 
 from minidocker.containers.container import Container
 from minidocker.containers.core import Core, Run
-from minidocker.containers.launch import AskLauncher, ask, cgroup_path, container_request, limits
+from minidocker.containers.launch import AskLauncher, cgroup_path, container_request, limits
 from minidocker.containers.link import Client, Link
 from minidocker.containers.modes import parse_modes
 from minidocker.containers.mounts import make_sources
 from minidocker.errors import Conflict, MinidockerError, StartFailed, SystemFailure
 from minidocker.layers.snapshot import Snapshot
-from minidocker.linux.messages import Channel
+from minidocker.linux.messages import Channel, connect_unix
 from minidocker.linux.plan import Step, StepFailed, perform, trace_entry
-from minidocker.namespaces.plan import plan_of
+from minidocker.namespaces.plan import container_plan
 
 
 def plan(core: Core, container: Container, snapshot: Snapshot) -> list[tuple[str, Step]]:
@@ -37,7 +37,9 @@ def plan(core: Core, container: Container, snapshot: Snapshot) -> list[tuple[str
     if core.cgroups:
         own += core.cgroups.plan(cgroup_path(container), limits(container.spec))
     own.append(AskLauncher(str(core.places.launcher), len(join), lambda: None))
-    return [("daemon", step) for step in own] + plan_of(request, range(3, 3 + len(join))).steps()
+    return [("daemon", step) for step in own] + container_plan(
+        request, range(3, 3 + len(join))
+    ).steps()
 
 
 async def launch(core: Core, container: Container) -> Run:
@@ -49,7 +51,7 @@ async def launch(core: Core, container: Container) -> Run:
     """
     clients = core.arriving.pop(container.id, [])
     try:
-        await core.need_launcher()
+        await core.launcher.needed()
         joined = _joined(core, container)
         make_sources(container.spec.mounts)
         link = _ask(core, container, joined, clients)
@@ -83,7 +85,8 @@ def _ask(
     channels: list[Channel] = []
 
     def send() -> None:
-        channels.append(ask(places.launcher, request, fds))
+        channels.append(Channel(connect_unix(str(places.launcher))))
+        channels[0].send(request, fds)
 
     steps: list[Step] = []
     if core.cgroups:
@@ -100,6 +103,8 @@ def _ask(
     except StepFailed as failed:
         why = _explained(failed)
         done(failed.step, failed.began_ns, time.monotonic_ns() - failed.began_ns, why)
+        for channel in channels:
+            channel.close()
         raise StartFailed(why) from failed
     return Link(channels[0].sock)
 

@@ -23,6 +23,7 @@ from minidocker import __version__
 from minidocker.cgroups import Driver, detect
 from minidocker.containers.events import EventBus
 from minidocker.containers.service import Containers, Places
+from minidocker.containers.warm import WarmLauncher
 from minidocker.daemon.engine import Engine, Facts
 from minidocker.daemon.machine import (
     engine_id,
@@ -41,7 +42,6 @@ from minidocker.images import store as image_store
 from minidocker.images.store import ImageStore
 from minidocker.layers.snapshot import Snapshots
 from minidocker.layers.store import LayerStore
-from minidocker.namespaces.launcher_client import start_launcher
 from minidocker.records import open_records
 
 log = logging.getLogger(__name__)
@@ -88,7 +88,7 @@ def claim(options: Options) -> Iterator[None]:
         yield
 
 
-def build(options: Options, cgroups: Driver) -> Engine:
+def build(options: Options, cgroups: Driver, launcher: WarmLauncher) -> Engine:
     """The services of one daemon.  Needs a running event loop."""
     data = options.data_root
     events = EventBus()
@@ -106,6 +106,7 @@ def build(options: Options, cgroups: Driver) -> Engine:
         snapshots=Snapshots(data / "containers", layers),
         cgroups=cgroups,
         events=events,
+        launcher=launcher,
     )
     facts = Facts(
         id=engine_id(data / "engine-id"),
@@ -126,9 +127,10 @@ async def serve(options: Options) -> None:
     for number in (signal.SIGTERM, signal.SIGINT):
         loop.add_signal_handler(number, stopping.set)
     # The launcher warms up in its own process while the records are read here.
-    warming = asyncio.create_task(asyncio.to_thread(start_launcher, options.exec_root))
-    engine = build(options, detect())
-    keeper = await warming
+    launcher = WarmLauncher(options.exec_root)
+    warming = asyncio.create_task(launcher.start())
+    engine = build(options, detect(), launcher)
+    await warming
     await engine.containers.reconcile()
     listeners = [listen(address) for address in options.hosts]
     server = Server(listeners, Router(engine))
@@ -144,7 +146,6 @@ async def serve(options: Options) -> None:
         await server.close()
         releasing.cancel()
         await engine.containers.close()
-        keeper.close()
         log.info("stopped; the containers go on")
 
 

@@ -15,6 +15,9 @@ _libc = ctypes.CDLL(None, use_errno=True)
 _syscall = _libc.syscall
 _syscall.restype = ctypes.c_long
 
+_prctl = _libc.prctl  # unsigned long or pointer, by option: c_void_p takes both
+_prctl.argtypes = (ctypes.c_int, ctypes.c_void_p, *[ctypes.c_ulong] * 3)
+
 _MACHINE = os.uname().machine
 
 # The few calls for which the C library has no function everywhere.  Calls newer
@@ -96,10 +99,8 @@ def openat2(dir_fd: int, path: str, flags: int, resolve: int = 0, mode: int = 0)
 
 
 def prctl(option: int, arg2: int | bytes = 0, arg3: int = 0) -> int:
-    """prctl(2)."""
-    second = ctypes.c_char_p(arg2) if isinstance(arg2, bytes) else ctypes.c_ulong(arg2)
-    zero = ctypes.c_ulong(0)
-    return _check(_libc.prctl(option, second, ctypes.c_ulong(arg3), zero, zero))
+    """prctl(2).  ``arg2``: a number, or a string that the kernel reads."""
+    return _check(_prctl(option, arg2, arg3, 0, 0))
 
 
 _CAPABILITY_VERSION_3 = 0x20080522

@@ -16,17 +16,21 @@ import os
 import select
 import signal
 import socket
-from collections.abc import Callable
-from typing import Any
+from collections.abc import Callable, Sequence
 
 import minidocker
 from minidocker.linux import flags, syscalls
 from minidocker.linux.messages import Channel
 from minidocker.namespaces.monitor import Monitor, write_atomically
 from minidocker.namespaces.program import exit_code, set_title
+from minidocker.namespaces.starter import start_apart
 
 PATIENCE = 5.0
 """Seconds that a client of the launcher has to send its request."""
+HELLO = b'{"op":"hello"'
+"""How a message begins with which a daemon makes itself known."""
+
+MOST_DESCRIPTORS = 2**31 - 1
 
 
 class Launcher:
@@ -70,49 +74,42 @@ class Launcher:
                 return
 
     def _accept(self) -> None:
+        """A daemon's greeting is answered here; a request is the child's to read, since
+        what it leaves behind in memory is then no other monitor's."""
         connection, _ = self._listener.accept()
         connection.settimeout(PATIENCE)
-        channel = Channel(connection)
         try:
-            received = channel.receive()
-        except (OSError, ValueError):
-            received = None
-        if received is None:
-            channel.close()
+            beginning = connection.recv(len(HELLO), socket.MSG_PEEK)
+        except OSError:
+            beginning = b""
+        if beginning == HELLO:  # the message itself is read as if from a known keeper
+            self._keepers[connection.fileno()] = Channel(connection)
             return
-        connection.settimeout(None)
-        request, fds = received
-        if request.get("op") == "hello":
-            self._greet(channel)
-            self._keepers[channel.fileno()] = channel
-            return
-        pid = os.fork()
+        pid = os.fork() if beginning else -1
         if pid == 0:
-            self._be_monitor(request, fds, channel)
-        self._monitors[pid] = None
-        for fd in fds:
-            os.close(fd)
-        channel.close()
+            connection.settimeout(None)
+            self._be_monitor(connection)
+        connection.close()
+        if pid > 0:
+            self._monitors[pid] = None
 
     def _greet(self, channel: Channel) -> None:
         with contextlib.suppress(OSError):
             channel.send({"version": minidocker.__version__, "pid": os.getpid()})
 
-    def _be_monitor(self, request: dict[str, Any], fds: list[int], channel: Channel) -> None:
+    def _be_monitor(self, connection: socket.socket) -> None:
         """The child: never returns."""
         status = 1
         try:
             signal.set_wakeup_fd(-1)
-            signal.signal(signal.SIGCHLD, signal.SIG_DFL)
-            syscalls.prctl(flags.PR_SET_CHILD_SUBREAPER, 0)
             os.setsid()
-            self._listener.close()
-            for keeper in self._keepers.values():
-                keeper.close()
-            for fd in (self._news, self._wake, self._wake_in):
-                os.close(fd)
-            set_title(f"minidocker-monitor {request['id'][:12]}")
-            Monitor(request, fds, channel, self._announcer(request)).run()
+            close_all_but([connection.fileno(), self._news_in])
+            link = Channel(connection)
+            started = start_apart(link, self._announcer())
+            os.close(self._news_in)
+            if started:
+                set_title(f"minidocker-monitor {started.keep['id'][:12]}")
+                Monitor(started, link).run()
             status = 0
         finally:
             if status:
@@ -121,13 +118,13 @@ class Launcher:
                 traceback.print_exc()
             os._exit(status)
 
-    def _announcer(self, request: dict[str, Any]) -> Callable[[int], None]:
-        """What the monitor calls once its child runs: one short line, whole in the pipe."""
+    def _announcer(self) -> Callable[[int, str | None], None]:
+        """What is called once the container runs: one short line, whole in the pipe."""
+        monitor = os.getpid()
 
-        def announce(child: int) -> None:
-            news = {"monitor": os.getpid(), "child": child, "exit_file": request.get("exit_file")}
+        def announce(child: int, exit_file: str | None) -> None:
+            news = {"monitor": monitor, "child": child, "exit_file": exit_file}
             os.write(self._news_in, json.dumps(news).encode() + b"\n")
-            os.close(self._news_in)
 
         return announce
 
@@ -177,11 +174,18 @@ class Launcher:
         channel.close()
 
 
+def close_all_but(fds: Sequence[int]) -> None:
+    """Close every descriptor above standard error that is not one of ``fds``."""
+    below = 2
+    for fd in sorted(fds):
+        os.closerange(below + 1, fd)
+        below = fd
+    os.closerange(below + 1, MOST_DESCRIPTORS)
+
+
 def main(listener_fd: int) -> None:
     """The launcher's process; ``listener_fd`` is the socket it was born with."""
-    if listener_fd > 3:
-        syscalls.close_range(3, listener_fd - 1)
-    syscalls.close_range(listener_fd + 1)
+    close_all_but([listener_fd])
     os.set_inheritable(listener_fd, False)
     listener = socket.socket(fileno=listener_fd)
     path = str(listener.getsockname())

@@ -48,18 +48,27 @@ def encode_entries(lines: list[bytes], stream: str, now_ns: int) -> bytes:
     ).encode()
 
 
-class JsonLog:
-    """The writer.  ``max_size`` in bytes (-1: never rotate), ``max_file`` files in all."""
+def open_log(path: str | None) -> int:
+    """A descriptor that appends to the log at ``path``; -1 for None, where none is kept."""
+    if path is None:
+        return -1
+    return os.open(path, os.O_WRONLY | os.O_APPEND | os.O_CREAT | os.O_CLOEXEC, 0o640)
 
-    def __init__(self, path: str, max_size: int = -1, max_file: int = 1) -> None:
+
+class JsonLog:
+    """The writer.  ``max_size`` in bytes (-1: never rotate), ``max_file`` files in all.
+
+    ``fd``: of the file, if it is open already (``open_log``).
+    """
+
+    def __init__(self, path: str, max_size: int = -1, max_file: int = 1, fd: int = -1) -> None:
         self.path, self.max_size, self.max_file = path, max_size, max_file
         self._rest = {"stdout": b"", "stderr": b""}
-        self._open()
+        self._use(fd if fd >= 0 else open_log(path))
 
-    def _open(self) -> None:
-        flags = os.O_WRONLY | os.O_APPEND | os.O_CREAT | os.O_CLOEXEC
-        self._fd = os.open(self.path, flags, 0o640)
-        self._size = os.fstat(self._fd).st_size
+    def _use(self, fd: int) -> None:
+        self._fd = fd
+        self._size = os.fstat(fd).st_size
 
     def write(self, stream: str, data: bytes) -> None:
         """Take bytes as they come; the last line waits until it is complete."""
@@ -97,7 +106,7 @@ class JsonLog:
                 continue
         if self.max_file <= 1:
             os.truncate(self.path, 0)
-        self._open()
+        self._use(open_log(self.path))
 
 
 class NoLog:

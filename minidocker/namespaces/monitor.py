@@ -3,7 +3,8 @@
 The daemon may come and go; the monitor stays as long as the container.  It
 pumps output to the log and to attached clients, input to the program, answers
 the daemon on a socket, and writes the exit code to a file before it tells
-anyone.  One thread, one epoll, no timers.
+anyone.  One thread, one epoll, no timers.  The start itself is another process's
+(``starter.py``), so that this one stays small.
 """
 
 from __future__ import annotations
@@ -16,72 +17,64 @@ import time
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
-from minidocker.linux.messages import Channel, listen_unix
-from minidocker.linux.plan import Step
+from minidocker.linux.messages import Channel
 from minidocker.namespaces.clients import HIGH_WATER, Client, Input
 from minidocker.namespaces.logfile import JsonLog, NoLog
-from minidocker.namespaces.plan import init_steps, monitor_steps
 from minidocker.namespaces.program import exit_code
-from minidocker.namespaces.start import LaunchFailed, Started, start
+from minidocker.namespaces.starter import Started
 from minidocker.namespaces.terminal import set_size
-from minidocker.namespaces.trace import Trace
 
 CHUNK = 65536
 
 
 class Monitor:
-    """The loop.  ``link``: the connection on which the request came; ``announce``: who
-    to tell the first process's pid, in case this monitor is killed.
+    """The loop.  ``link``: the connection on which the request came.
 
     All state is this process's own; there is no other thread.
     """
 
-    def __init__(
-        self,
-        request: Mapping[str, Any],
-        fds: Sequence[int],
-        link: Channel,
-        announce: Callable[[int], None] = lambda pid: None,
-    ) -> None:
-        self.request = request
-        self._announce = announce
-        wishes = request.get("clients") or []
-        split = len(fds) - len(wishes)
-        self._lent = list(fds[:split])  # pidfds, needed until the start
-        self._arriving = list(zip(fds[split:], wishes, strict=True))
+    def __init__(self, started: Started, link: Channel) -> None:
+        self._keep = started.keep
+        self._pid, self._pidfd = started.pid, os.pidfd_open(started.pid)
         self._epoll = select.epoll()
         self._callbacks: dict[int, Callable[[int], None]] = {}
-        self._links: list[Channel] = [link]
+        self._links = [link]
         self._clients: list[Client] = []
-        self._outputs: dict[int, str] = {}
         self._paused: set[int] = set()
-        self._input: Input | None = None
-        self._listener: socket.socket | None = None
-        self._terminal_wanted = bool(request.get("terminal"))
-        self._running = False
+        self._running = True
+        self._take(started.fds)
+        self._arriving = started.clients
 
-    # The start
+    def _take(self, fds: Mapping[str, int]) -> None:
+        """The descriptors that the starter made."""
+        log = self._keep["log"]
+        self._log: JsonLog | NoLog = NoLog()
+        if "log" in fds:
+            size, files = log.get("max_size", -1), log.get("max_file", 1)
+            self._log = JsonLog(log["path"], size, files, fds["log"])
+        self._listener: socket.socket | None = None
+        if "listener" in fds:
+            self._listener = socket.socket(fileno=fds["listener"])
+            self._watch(fds["listener"], select.EPOLLIN, self._on_connection)
+        self._input: Input | None = None
+        self._terminal = fds.get("terminal", -1)
+        if self._terminal >= 0:
+            os.set_blocking(self._terminal, False)
+            self._outputs = {self._terminal: "stdout"}
+            self._input = Input(os.dup(self._terminal))
+        else:
+            self._outputs = {fds[name]: name for name in ("stdout", "stderr")}
+            if "stdin" in fds:
+                self._input = Input(fds["stdin"])
+        for fd in self._outputs:
+            self._watch(fd, select.EPOLLIN, lambda events, fd=fd: self._on_output(fd))  # type: ignore[misc]
 
     def run(self) -> None:
-        """Start the process, serve until it and its readers are done."""
-        try:
-            started = self._start()
-        except LaunchFailed as failed:
-            self._tell(failed.answer)
-            return
-        except OSError as error:
-            self._tell(
-                LaunchFailed("", error.errno or 0, f"the monitor failed: {error}", 125).answer
-            )
-            return
-        self.pid, self.pidfd = started.pid, os.pidfd_open(started.pid)
-        self._announce(self.pid)
-        self._running = True
-        self._watch(self.pidfd, select.EPOLLIN, self._on_exit)
+        """Serve until the container's first process and its readers are done."""
+        self._watch(self._pidfd, select.EPOLLIN, self._on_exit)
         for link in self._links:
             self._watch_link(link)
-        self._tell({"event": "started", "pid": self.pid}, [self.pidfd])
-        for fd, wish in self._arriving:
+        for fd, wish in zip(self._arriving, self._keep["clients"] or (), strict=True):
             self._add_client(fd, wish)
         while self._running or any(client.waiting for client in self._clients):
             for fd, events in self._epoll.poll():
@@ -90,43 +83,6 @@ class Monitor:
                     callback(events)
         for client in self._clients:
             client.close()
-
-    def _start(self) -> Started:
-        request = self.request
-        log = request.get("log") or {}
-        inside = self._links[0].line()  # what only init needs: it parses it, and is gone
-        theirs, ours = _streams(self._terminal_wanted, bool(request.get("open_stdin")))
-        report, inits = socket.socketpair()
-        outside = monitor_steps(request, self._lent)
-        trace = Trace(request.get("trace_file"))
-
-        def steps_inside() -> Sequence[Step]:
-            return init_steps(request, json.loads(inside), self._lent, inits.fileno())
-
-        if request.get("socket"):
-            self._listener = listen_unix(request["socket"])
-        try:
-            self._log = _open_log(log)
-            started = start(outside, steps_inside, theirs, report, inits, trace)
-        except BaseException:  # whatever it was, nobody may find the socket
-            self._forget_socket()
-            raise
-        trace.close()
-        for fd in {fd for fd in theirs if fd >= 0} | set(self._lent):
-            os.close(fd)
-        if self._listener:
-            self._watch(self._listener.fileno(), select.EPOLLIN, self._on_connection)
-        if self._terminal_wanted:
-            os.set_blocking(started.terminal, False)
-            self._outputs[started.terminal] = "stdout"
-            self._terminal = started.terminal
-            self._input = Input(os.dup(started.terminal))
-        else:
-            self._outputs = {ours[1]: "stdout", ours[2]: "stderr"}
-            self._input = Input(ours[0]) if ours[0] >= 0 else None
-        for fd in self._outputs:
-            self._watch(fd, select.EPOLLIN, lambda events, fd=fd: self._on_output(fd))  # type: ignore[misc]
-        return started
 
     # Output: from the container to the log and the clients
 
@@ -169,7 +125,7 @@ class Monitor:
 
     def _add_client(self, fd: int, wish: Mapping[str, Any]) -> None:
         client = Client(fd, wish)
-        if not self._terminal_wanted:
+        if self._terminal < 0:
             client.keys.keys = b""  # as in Docker, only a terminal has detach keys
         self._clients.append(client)
         self._watch(client.fileno(), 0, lambda events: self._on_client(client, events))
@@ -211,7 +167,7 @@ class Monitor:
             self._tell({"event": "detached"})
 
     def _client_ended_input(self) -> None:
-        if self._input and self.request.get("stdin_once"):
+        if self._input and self._keep["stdin_once"]:
             self._input.ending = True
             self._look_after_input()
 
@@ -249,7 +205,7 @@ class Monitor:
         connection, _ = self._listener.accept()
         link = Channel(connection)
         try:
-            link.send({"event": "running", "pid": self.pid}, [self.pidfd])
+            link.send({"event": "running", "pid": self._pid}, [self._pidfd])
         except OSError:
             link.close()
             return
@@ -274,7 +230,7 @@ class Monitor:
     def _obey(self, message: Mapping[str, Any], fds: list[int]) -> None:
         if message["op"] == "attach":
             self._add_client(fds[0], message["client"])
-        elif message["op"] == "resize" and self._terminal_wanted:
+        elif message["op"] == "resize" and self._terminal >= 0:
             set_size(self._terminal, message["rows"], message["cols"])
 
     def _tell(self, message: dict[str, Any], fds: Sequence[int] = ()) -> None:
@@ -288,7 +244,7 @@ class Monitor:
 
     def _on_exit(self, events: int) -> None:
         """The first process has ended, and in its pid namespace all others with it."""
-        _, status = os.waitpid(self.pid, 0)
+        _, status = os.waitpid(self._pid, 0)
         self._running = False
         for fd in list(self._outputs):
             os.set_blocking(fd, False)
@@ -296,8 +252,8 @@ class Monitor:
                 self._on_output(fd)
         self._log.close()
         code, at = exit_code(status), time.time_ns()
-        if self.request.get("exit_file"):
-            write_atomically(self.request["exit_file"], {"code": code, "at": at})
+        if self._keep["exit_file"]:
+            write_atomically(self._keep["exit_file"], {"code": code, "at": at})
         self._forget_socket()
         self._tell({"event": "exited", "code": code, "at": at})
         for link in self._links:
@@ -318,7 +274,7 @@ class Monitor:
             self._listener.close()
             self._listener = None
             try:
-                os.unlink(self.request["socket"])
+                os.unlink(self._keep["socket"])
             except OSError:
                 pass
 
@@ -332,21 +288,6 @@ class Monitor:
         if self._callbacks.pop(fd, None):
             self._epoll.unregister(fd)
         self._paused.discard(fd)
-
-
-def _streams(terminal: bool, open_stdin: bool) -> tuple[list[int], list[int]]:
-    """The child's three descriptors, and our ends of them (-1: there is none)."""
-    if terminal:
-        return [-1, -1, -1], [-1, -1, -1]
-    stdin = os.pipe() if open_stdin else (os.open("/dev/null", os.O_RDONLY | os.O_CLOEXEC), -1)
-    stdout, stderr = os.pipe(), os.pipe()
-    return [stdin[0], stdout[1], stderr[1]], [stdin[1], stdout[0], stderr[0]]
-
-
-def _open_log(log: Mapping[str, Any]) -> JsonLog | NoLog:
-    if not log or log.get("driver") == "none":
-        return NoLog()
-    return JsonLog(log["path"], log.get("max_size", -1), log.get("max_file", 1))
 
 
 def write_atomically(path: str, value: object) -> None:

@@ -325,7 +325,7 @@ class MaskPath(Step):
     path: str
 
     def describe(self) -> str:
-        return f'mount /dev/null (or an empty tmpfs) on "{self.path}"'
+        return f'hide "{self.path}": mount /dev/null on a file, an empty tmpfs on a directory'
 
     def execute(self) -> None:
         try:

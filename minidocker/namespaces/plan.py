@@ -1,6 +1,6 @@
 """The whole story of a container's start, as a list of steps.
 
-Two processes take part: the *monitor*, which stays outside as the parent, and
+Two processes take part: the *starter*, which stays outside and forks, and
 *init*, its child, which becomes the container's first process.  The plan is
 built from the OCI runtime spec by pure functions, so that it can be printed
 without being run, and be checked as a value.
@@ -43,62 +43,38 @@ from minidocker.namespaces.users import BecomeUser
 
 @dataclass(frozen=True)
 class Plan:
-    """``monitor`` runs outside, ends with a fork; ``init`` runs in the child, ends with execve."""
+    """``starter`` runs outside, ends with a fork; ``init`` runs in the child, ends with execve."""
 
-    monitor: tuple[Step, ...]
+    starter: tuple[Step, ...]
     init: tuple[Step, ...]
 
     def steps(self) -> list[tuple[str, Step]]:
         """All of it in order, each step with the process that does it."""
-        return [("monitor", step) for step in self.monitor] + [("init", step) for step in self.init]
+        return [("starter", step) for step in self.starter] + [("init", step) for step in self.init]
 
 
-def plan_of(request: Mapping[str, Any], joined: Sequence[int] = (), report_fd: int = 3) -> Plan:
-    """The plan of a launch request: a container's start, or an exec.
+def container_plan(
+    request: Mapping[str, Any], joined: Sequence[int] = (), report_fd: int = 3
+) -> Plan:
+    """The plan of a container's start.
 
-    ``joined``: the pidfds of the containers whose namespaces are shared;
-    ``request["join"]`` says which is for what (namespace -> index).  ``report_fd``:
-    init's socket to the monitor, over which the terminal is passed out.
+    ``request`` is the launch request: ``spec`` (OCI runtime config.json), ``rootfs``,
+    ``seccomp``, ``cgroup_procs``, ``init``, ``join``.  ``joined``: the pidfds of the
+    containers whose namespaces are shared; ``request["join"]`` says which is for what.
+    ``report_fd``: init's socket to the monitor, over which the terminal is passed out.
     """
-    return Plan(
-        monitor_steps(request, joined), init_steps(request, request["inside"], joined, report_fd)
-    )
-
-
-def monitor_steps(request: Mapping[str, Any], joined: Sequence[int] = ()) -> tuple[Step, ...]:
-    """What the parent does: enter or make the pid namespace, which is for children only."""
-    join = request.get("join") or {}
-    exec_ = request["op"] == "exec"
-    if "pid" in join:
-        child = "the process in the container" if exec_ else "the container's process"
-        return JoinNamespaces(joined[join["pid"]], ("pid",)), Fork(child)
-    if request.get("own_pid"):
-        return Unshare(("pid",)), Fork("PID 1 of the container")
-    return (Fork("the container's process"),)
-
-
-def init_steps(
-    request: Mapping[str, Any],
-    inside: Mapping[str, Any],
-    joined: Sequence[int] = (),
-    report_fd: int = 3,
-) -> tuple[Step, ...]:
-    """What the child does, from its birth to ``execve``."""
-    if request["op"] == "exec":
-        return _exec_steps(request["id"], inside, joined[0], report_fd)
-    join = {kind: joined[index] for kind, index in (request.get("join") or {}).items()}
-    return _container_steps(request["id"], inside, join, report_fd)
-
-
-def _container_steps(
-    id: str, inside: Mapping[str, Any], join: Mapping[str, int], report_fd: int
-) -> tuple[Step, ...]:
-    """``inside``: ``spec`` (OCI runtime config.json), ``rootfs``, ``seccomp``,
-    ``cgroup_procs``, ``init``.  ``join``: namespace -> the pidfd of whom it is shared with.
-    """
-    spec, process = inside["spec"], inside["spec"]["process"]
+    spec, process = request["spec"], request["spec"]["process"]
     own = [each["type"] for each in spec["linux"]["namespaces"] if not each.get("path")]
-    procs = tuple(inside.get("cgroup_procs") or ())
+    join = {kind: joined[index] for kind, index in (request.get("join") or {}).items()}
+    procs = tuple(request.get("cgroup_procs") or ())
+
+    # CLONE_NEWPID is for children, so it is the parent's step; all others are the child's.
+    starter: list[Step] = []
+    if "pid" in join:
+        starter.append(JoinNamespaces(join["pid"], ("pid",)))
+    elif "pid" in own:
+        starter.append(Unshare(("pid",)))
+    starter.append(Fork("PID 1 of the container" if "pid" in own else "the container's process"))
 
     init: list[Step] = [NotDumpable(), NewSession(), JoinCgroup(procs)]
     init += _oom_score(process)
@@ -115,32 +91,43 @@ def _container_steps(
     init += _names(spec, own)
     if "network" in own and "network" not in join:
         init.append(BringUpLoopback())
-    init += rootfs_steps(spec, inside["rootfs"], procs)
+    init += rootfs_steps(spec, request["rootfs"], procs)
     if process.get("terminal"):
         size = process.get("consoleSize") or {}
         init.append(OpenTerminal(report_fd, size.get("height", 0), size.get("width", 0)))
     init += [WriteSysctl(*pair) for pair in (spec["linux"].get("sysctl") or {}).items()]
     init += closing_steps(spec)
-    init += identity_steps(process, inside.get("seccomp"), id, make_cwd=True)
-    if inside.get("init"):
+    init += identity_steps(process, request.get("seccomp"), request["id"], make_cwd=True)
+    if request.get("init"):
         init.append(ReapAsInit(f"/sbin/docker-init -- {' '.join(process['args'])}"))
     init.append(_program(process))
-    return tuple(init)
+    return Plan(tuple(starter), tuple(init))
 
 
-def _exec_steps(id: str, inside: Mapping[str, Any], pidfd: int, report_fd: int) -> tuple[Step, ...]:
-    """One more process in the namespaces of a running container.
+def plan_of(request: Mapping[str, Any], joined: Sequence[int] = (), report_fd: int = 3) -> Plan:
+    """The plan of a launch request, whichever it is."""
+    if request["op"] == "exec":
+        return exec_plan(request, joined[0], report_fd)
+    return container_plan(request, joined, report_fd)
 
-    ``inside``: ``process``, ``seccomp``, ``cgroup_procs``.  ``pidfd``: of the container's
-    first process.
+
+def exec_plan(request: Mapping[str, Any], pidfd: int, report_fd: int = 3) -> Plan:
+    """The plan of ``exec``: one more process in the namespaces of a running container.
+
+    ``pidfd``: of the container's first process.
     """
-    process = inside["process"]
+    process = request["process"]
+    # The mount namespace changes what "/" is, so it is entered with all others at once;
+    # the pid namespace is for the child that is forked next.
+    starter: list[Step] = [
+        JoinNamespaces(pidfd, ("pid",)),
+        Fork("the process in the container"),
+    ]
     init: list[Step] = [
         NotDumpable(),
         NewSession(),
-        JoinCgroup(tuple(inside.get("cgroup_procs") or ())),
+        JoinCgroup(tuple(request.get("cgroup_procs") or ())),
         *_oom_score(process),
-        # The mount namespace changes what "/" is, so it is entered with all others at once.
         JoinNamespaces(pidfd, ("mount", "uts", "ipc", "network", "cgroup")),
     ]
     if process.get("terminal"):
@@ -148,9 +135,9 @@ def _exec_steps(id: str, inside: Mapping[str, Any], pidfd: int, report_fd: int) 
         init.append(
             OpenTerminal(report_fd, size.get("height", 0), size.get("width", 0), console=False)
         )
-    init += identity_steps(process, inside.get("seccomp"), id, make_cwd=False)
+    init += identity_steps(process, request.get("seccomp"), request["id"], make_cwd=False)
     init.append(_program(process))
-    return tuple(init)
+    return Plan(tuple(starter), tuple(init))
 
 
 def identity_steps(

@@ -12,6 +12,7 @@ import resource
 import signal
 import socket
 import struct
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import ClassVar
 
@@ -44,8 +45,9 @@ class JoinCgroup(Step):
     procs_files: tuple[str, ...]
 
     def describe(self) -> str:
-        files = ", ".join(self.procs_files)
-        return f'write("0") (this process) to {files}' if files else "no cgroup to join"
+        if not self.procs_files:
+            return "no cgroup to join"
+        return f'write "0" (this process) to {braced(self.procs_files)}'
 
     def execute(self) -> None:
         for path in self.procs_files:
@@ -56,6 +58,17 @@ class JoinCgroup(Step):
                 raise OSError(error.errno, os.strerror(error.errno or 0), path) from None
             finally:
                 os.close(fd)
+
+
+def braced(paths: Sequence[str]) -> str:
+    """Paths that differ in one part only as a shell would be told: /a/{b,c}/d."""
+    split = [path.split("/") for path in paths]
+    parts = list(zip(*split, strict=False))
+    differing = [at for at, names in enumerate(parts) if len(set(names)) > 1]
+    if len(differing) != 1 or len({len(names) for names in split}) > 1:
+        return ", ".join(paths)
+    (at,) = differing
+    return "/".join([*split[0][:at], "{" + ",".join(parts[at]) + "}", *split[0][at + 1 :]])
 
 
 @dataclass(frozen=True)
@@ -100,15 +113,15 @@ class JoinNamespaces(Step):
 class Fork(Step):
     """The point where the plan goes on in a child.
 
-    A marker that is described and timed; the fork itself is the monitor's, which
-    is left behind as the parent.
+    A marker that is described and timed; the fork itself is the starter's, which
+    is left behind as the parent, and ends.
     """
 
     chapter: ClassVar[str] = "namespaces"
     child: str
 
     def describe(self) -> str:
-        return f"fork(): the child is {self.child}"
+        return f"fork(): the child is {self.child}, and the monitor's as this process ends"
 
     def execute(self) -> None:
         """Nothing: the reader of the plan forks here."""

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import ctypes
 import errno
+import functools
 import os
 import signal
 import stat
@@ -195,14 +197,18 @@ def exit_code(status: int) -> int:
 
 def set_title(title: str) -> None:
     """What ``ps`` shows of this process: written over its own argv (proc(5), cmdline)."""
-    import ctypes
-
-    with open("/proc/self/stat", "rb") as file:
-        fields = file.read().rpartition(b")")[2].split()
-    start, end = int(fields[45]), int(fields[46])  # arg_start, arg_end
+    start, end = _arguments()
     if start and end > start:
         room = end - start
         text = title.encode()[: room - 1]
         ctypes.memmove(start, text + b"\0" * (room - len(text)), room)
     program = title.split(maxsplit=1)[0].rpartition("/")[2]
     syscalls.prctl(flags.PR_SET_NAME, program.encode()[:15])
+
+
+@functools.cache
+def _arguments() -> tuple[int, int]:
+    """Where argv lies in memory, in this process and in all that it forks (proc(5), stat)."""
+    with open("/proc/self/stat", "rb") as file:
+        fields = file.read().rpartition(b")")[2].split()
+    return int(fields[45]), int(fields[46])  # arg_start, arg_end

@@ -1,7 +1,7 @@
 """Fork the first process and walk it through its plan; learn how that went.
 
-Runs in the monitor.  Init reports over a socket that ``execve`` closes: the end
-of the conversation after the list of finished steps means that the container's
+Runs in the starter.  Init reports over a socket that ``execve`` closes: the end
+of the conversation after the last step's announcement means that the container's
 program has taken over.
 """
 
@@ -12,36 +12,38 @@ import os
 import signal
 import socket
 import time
-from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from collections.abc import Sequence
 from typing import Any
 
 from minidocker.linux.messages import Channel
 from minidocker.linux.plan import Step, StepFailed, perform
 from minidocker.namespaces.explain import explain
+from minidocker.namespaces.plan import Plan
 from minidocker.namespaces.program import ExecProgram, exit_code
 from minidocker.namespaces.trace import Trace
 
 
 class LaunchFailed(Exception):
-    """What the monitor answers: step, errno, one sentence, the exit code for the user."""
+    """``answer`` is the monitor's: step, errno, one sentence, the exit code for the user."""
 
-    def __init__(self, step: str, number: int, message: str, code: int) -> None:
-        super().__init__(message)
-        self.answer = {
-            "event": "failed",
-            "step": step,
-            "errno": number,
-            "message": message,
-            "exit_code": code,
-        }
+    def __init__(self, answer: dict[str, Any]) -> None:
+        super().__init__(answer["message"])
+        self.answer = answer
+
+    @classmethod
+    def because(
+        cls, message: str, number: int = 0, step: str = "", code: int = 125
+    ) -> LaunchFailed:
+        """Raise it with these; ``number`` is an errno."""
+        answer = {"step": step, "errno": number, "message": message, "exit_code": code}
+        return cls({"event": "failed", **answer})
 
     @classmethod
     def of(cls, failed: StepFailed) -> LaunchFailed:
-        return cls(
-            failed.step.describe(),
-            failed.error.errno or 0,
+        return cls.because(
             explain(failed.step, failed.error),
+            failed.error.errno or 0,
+            failed.step.describe(),
             _exit_code_of(failed),
         )
 
@@ -53,31 +55,16 @@ def _exit_code_of(failed: StepFailed) -> int:
     return 127 if failed.error.errno in (errno.ENOENT, errno.ENOTDIR, errno.ELOOP) else 126
 
 
-@dataclass(frozen=True)
-class Started:
-    """A running first process.  ``terminal``: the pty's master, or -1."""
-
-    pid: int
-    terminal: int
-
-
 def start(
-    outside: Sequence[Step],
-    inside: Callable[[], Sequence[Step]],
-    stdio: Sequence[int],
-    report: socket.socket,
-    inits: socket.socket,
-    trace: Trace,
-) -> Started:
-    """Take the steps ``outside``, fork, and let the child take those ``inside``.
+    plan: Plan, stdio: Sequence[int], report: socket.socket, inits: socket.socket, trace: Trace
+) -> tuple[int, int]:
+    """Run the plan; returns init's pid, and its terminal's master or -1.
 
-    ``inside`` is called in the child, which forgets it all with ``execve``: a monitor
-    that made the whole plan would keep the pages it touched for as long as it lives.
     ``stdio``: three descriptors for the child, -1 where a terminal comes.  ``report``
     and ``inits`` are the two ends of the conversation.  Raises ``LaunchFailed``; then no
     process is left.
     """
-    *before, fork = outside
+    *before, fork = plan.starter
     try:
         perform(before, trace.add)
     except StepFailed as failed:
@@ -85,7 +72,7 @@ def start(
     began = time.monotonic_ns()
     pid = os.fork()
     if pid == 0:
-        _be_init(inside, stdio, inits, trace)
+        _be_init(plan.init, stdio, inits, trace)
     trace.add(fork, began, time.monotonic_ns() - began)
     trace.save()
     inits.close()
@@ -97,12 +84,12 @@ def start(
     except EOFError:
         code = _end(pid)
         why = f"it was killed by signal {code - 128}" if code > 128 else f"it exited with {code}"
-        raise LaunchFailed(
-            "", 0, f"the container's first process ended before its program could start: {why}", 125
+        raise LaunchFailed.because(
+            f"the container's first process ended before its program could start: {why}"
         ) from None
     trace.end_of(last)
     trace.save()
-    return Started(pid, terminal)
+    return pid, terminal
 
 
 def _listen(channel: Channel) -> tuple[int, dict[str, Any]]:
@@ -113,10 +100,7 @@ def _listen(channel: Channel) -> tuple[int, dict[str, Any]]:
         if message.get("terminal"):
             terminal = fds[0]
         elif "failed" in message:
-            answer = message["failed"]
-            raise LaunchFailed(
-                answer["step"], answer["errno"], answer["message"], answer["exit_code"]
-            )
+            raise LaunchFailed(message["failed"])
         else:
             last = message["last"]
     channel.close()
@@ -126,10 +110,7 @@ def _listen(channel: Channel) -> tuple[int, dict[str, Any]]:
 
 
 def _be_init(
-    make_steps: Callable[[], Sequence[Step]],
-    stdio: Sequence[int],
-    inits: socket.socket,
-    trace: Trace,
+    steps: Sequence[Step], stdio: Sequence[int], inits: socket.socket, trace: Trace
 ) -> None:
     """The child: never returns."""
     channel = Channel(inits)
@@ -138,7 +119,6 @@ def _be_init(
             if fd >= 0:
                 os.dup2(fd, target)
         trace.process_is("init")
-        steps = make_steps()
 
         def done(step: Step, began: int, took: int) -> None:
             trace.add(step, began, took)
@@ -150,7 +130,7 @@ def _be_init(
     except StepFailed as failed:
         channel.send({"failed": _failure(failed, trace).answer})
     except BaseException as error:  # a bug must not run on as a second monitor
-        channel.send({"failed": LaunchFailed("", 0, f"internal error: {error!r}", 125).answer})
+        channel.send({"failed": LaunchFailed.because(f"internal error: {error!r}").answer})
     finally:
         os._exit(1)
 

@@ -1,7 +1,7 @@
 """What a start did, a step a line: what ``run --explain`` prints, also of a start that failed.
 
-Monitor and init append to one file, each its own steps, so that nothing of it stays
-in the monitor's memory.  ``began_ns`` is of one clock for all processes (CLOCK_MONOTONIC).
+Starter and init append to one file, each its own steps.  ``began_ns`` is of one clock
+for all processes (CLOCK_MONOTONIC).
 """
 
 from __future__ import annotations
@@ -22,7 +22,7 @@ class Trace:
         if path:
             how = os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_APPEND | os.O_CLOEXEC
             self._fd = os.open(path, how, 0o600)
-        self.process_is("monitor")
+        self.process_is("starter")
 
     def process_is(self, name: str) -> None:
         """Who writes from now on.  Its pid is the host's, also where it has another inside."""

@@ -7,6 +7,8 @@ from collections.abc import Callable, Iterable
 from pathlib import Path
 from typing import TypeVar
 
+from tests.support.processes import parent_of
+
 T = TypeVar("T")
 
 PROC = Path("/proc")
@@ -43,11 +45,7 @@ def family(pid: int, parents: dict[int, int]) -> set[int]:
 def parents() -> dict[int, int]:
     """pid -> parent's pid, of all processes."""
 
-    def parent(folder: Path) -> int:
-        # The name in parentheses may hold spaces: the fields begin after the last ")".
-        return int((folder / "stat").read_text().rpartition(")")[2].split()[1])
-
-    return _of_each(parent)
+    return _of_each(lambda folder: parent_of(int(folder.name)))
 
 
 def naming(text: str) -> set[int]:

@@ -42,12 +42,12 @@ STEPS = [
         "text": "mount(proc)",
         "chapter": "namespaces",
     },
-    {"process": "monitor", "pid": 9, "began_ns": 1_000_000, "took_ns": 250_000, "text": "unshare"},
+    {"process": "starter", "pid": 9, "began_ns": 1_000_000, "took_ns": 250_000, "text": "unshare"},
 ]
 
 
 PARTS: dict[str, Any] = {
-    "process": st.sampled_from(["daemon", "monitor", "init"]),
+    "process": st.sampled_from(["daemon", "starter", "init"]),
     "pid": st.integers(1, 9),
     "began_ns": st.integers(0, 10**12),
     "took_ns": st.integers(0, 10**9),
@@ -157,7 +157,7 @@ def test_what_can_be_done_is_done_and_the_rest_is_named(daemon: FakeDaemon) -> N
         ("create busybox", ID),
         (
             "run --dry-run busybox",
-            "init\n 1  namespaces  mount(proc)\nmonitor\n 2              unshare\n"
+            "init\n 1  namespaces  mount(proc)\nstarter\n 2              unshare\n"
             "2 steps; nothing was made",
         ),
         ("exec one echo", "inside"),
@@ -212,7 +212,7 @@ def test_the_steps_are_told_in_the_order_in_which_they_happened() -> None:
     lines = trace_text(STEPS).splitlines()
     assert lines == [
         "    at ms  took ms  chapter     step",
-        "monitor (pid 9)",
+        "starter (pid 9)",
         "     0.00     0.25              unshare",
         "init (pid 1)",
         "     1.00     0.50  namespaces  mount(proc)",
@@ -221,6 +221,18 @@ def test_the_steps_are_told_in_the_order_in_which_they_happened() -> None:
     ]
     assert trace_text([]) == "no steps were recorded"
     assert plan_text([]) == ""
+
+
+def test_the_step_that_failed_says_why() -> None:
+    failed = {**STEPS[0], "error": "mount(proc): Operation not permitted"}
+    before, why, *_ = trace_text([failed]).splitlines()[2:]
+    assert before.endswith("namespaces  mount(proc)")
+    assert why.strip() == "failed: mount(proc): Operation not permitted"
+    assert why.index("failed") == before.index("mount")
+    shown = trace_text([{**failed, "error": "word " * 40}], Look(colours=True, width=80))
+    plain = re.sub(r"\x1b\[\d+m", "", shown)
+    assert "\x1b[31mfailed: word" in shown
+    assert all(len(line) <= 80 for line in plain.splitlines())
 
 
 def test_a_terminal_gets_colours_and_a_step_that_fits() -> None:

@@ -88,7 +88,7 @@ def test_explain_comes_before_the_programs_words(ours: Engine, terminal: tuple[i
     shown = read_until(master, b"said\r\n").decode()
     assert process.wait(10) == 0
     assert shown.index("execve(") < shown.index("by chapter") < shown.rindex("said")
-    places = [shown.index(f"\x1b[1m{name} (pid") for name in ("daemon", "monitor", "init")]
+    places = [shown.index(f"\x1b[1m{name} (pid") for name in ("daemon", "starter", "init")]
     assert places == sorted(places)
     plain = ours.own("run", "--explain", "busybox", "nosuch")
     assert plain.code == 127

@@ -19,6 +19,7 @@ import pytest
 from minidocker.containers import state as life
 from minidocker.containers.container import State
 from tests.containers.home import Engine, Home, alive, kill, read_until
+from tests.support.processes import monitor_of
 
 pytestmark = pytest.mark.kernel
 SLEEP = ("sleep", "1000")
@@ -98,7 +99,7 @@ def test_the_exit_code_and_the_log_of_what_ended_meanwhile_are_there(
     id = daemon.start("sh", "-c", "echo up; read x < /gate; echo last; exit 6", mounts=[mount])
     pid = pid_of(home, id)
     daemon.kill()
-    with deaths(pid, parent(pid)):
+    with deaths(pid, monitor_of(pid)):
         gate.write_text("go\n")
 
     async def story(engine: Engine) -> None:
@@ -176,8 +177,8 @@ def test_a_container_survives_its_monitors_death_too(home: Home, daemon: Killed)
     id = daemon.start("sh", "-c", "trap 'exit 8' TERM; while :; do sleep 0.02; done")
     pid = pid_of(home, id)
     daemon.kill()
-    with deaths(parent(pid)):
-        kill(parent(pid))
+    with deaths(monitor_of(pid)):
+        kill(monitor_of(pid))
 
     async def story(engine: Engine) -> None:
         assert engine.state(id).status == "running"
@@ -245,10 +246,6 @@ def pid_of(home: Home, id: str) -> int:
     return int(json.loads(text)["pid"])
 
 
-def parent(pid: int) -> int:
-    return int(Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[1])
-
-
 @contextlib.contextmanager
 def deaths(*pids: int) -> Iterator[None]:
     """The block brings them about; at its end they are waited for."""
@@ -264,5 +261,5 @@ def deaths(*pids: int) -> Iterator[None]:
 
 def end(pid: int) -> None:
     """Kill a container's first process; its monitor has written that down when this returns."""
-    with deaths(pid, parent(pid)):
+    with deaths(pid, monitor_of(pid)):
         kill(pid)

@@ -14,12 +14,12 @@ from typing import Any
 
 import pytest
 
-from minidocker.containers.container import Container
 from minidocker.containers.reconcile import LATE_MONITORS
 from minidocker.containers.spec import Mount, RestartPolicy
 from minidocker.errors import MinidockerError, NotFound
 from minidocker.namespaces.launcher_client import start_launcher
 from tests.containers.ground import FOREVER, Ground, Stage, until
+from tests.support.processes import monitor_of
 
 pytestmark = pytest.mark.kernel
 Play = Callable[..., Any]
@@ -56,11 +56,6 @@ def killed(ground: Ground, data: Path, story: Story, after: float | None = None)
         os.kill(child, signal.SIGKILL)
         os.waitpid(child, 0)
         os.close(done)
-
-
-def monitor_of(container: Container) -> int:
-    status = Path(f"/proc/{container.state.pid}/status").read_text()
-    return int(status.partition("PPid:")[2].split()[0])
 
 
 def test_what_runs_runs_on(ground: Ground, tmp_path: Path) -> None:
@@ -175,7 +170,7 @@ def test_a_killed_monitor_takes_no_exit_code_with_it(play: Play) -> None:
     async def story(s: Stage) -> None:
         script = "while [ ! -e /go ]; do sleep 0.01; done; exit 6"
         made = await s.started("sh", "-c", script)
-        os.kill(monitor_of(made), signal.SIGKILL)
+        os.kill(monitor_of(made.state.pid), signal.SIGKILL)
         await until(lambda: s.containers._core.runs[made.id].link is None)
         assert s.now(made).state.running
         client, _ = s.client()

@@ -150,24 +150,6 @@ class Bench:
         return {
             "op": "container",
             "id": directory.name,
-            "own_pid": "pid" in kinds,
-            "terminal": how.get("tty", False),
-            "inside": self._inside(args, directory, kinds, how),
-            "log": {"driver": "json-file", "path": str(directory / "log"), **how.get("log", {})},
-            "exit_file": str(directory / "exit.json"),
-            "socket": str(directory / "monitor.sock"),
-            "trace_file": str(directory / "trace.jsonl"),
-            "open_stdin": True,
-            "stdin_once": True,
-            "clients": [
-                {"stdin": True, "stdout": True, "stderr": True, "framed": how.get("framed", False)}
-            ],
-        }
-
-    def _inside(
-        self, args: Sequence[str], directory: Path, kinds: Sequence[str], how: dict[str, Any]
-    ) -> dict[str, Any]:
-        return {
             "spec": {
                 "process": process(args, **how),
                 "root": {
@@ -192,14 +174,21 @@ class Bench:
             "seccomp": how.get("seccomp", default_filter()),
             "cgroup_procs": [],
             "init": how.get("init", False),
+            "log": {"driver": "json-file", "path": str(directory / "log"), **how.get("log", {})},
+            "exit_file": str(directory / "exit.json"),
+            "socket": str(directory / "monitor.sock"),
+            "trace_file": str(directory / "trace.jsonl"),
+            "open_stdin": True,
+            "stdin_once": True,
+            "clients": [
+                {"stdin": True, "stdout": True, "stderr": True, "framed": how.get("framed", False)}
+            ],
         }
 
     def send(self, request: dict[str, Any], fds: Sequence[int] = ()) -> Running:
-        ours, theirs = socket.socketpair()
-        inside = request.pop("inside")
         channel = Channel(connect_unix(str(self.root / "run/launcher.sock")))
+        ours, theirs = socket.socketpair()
         channel.send(request, [*fds, theirs.fileno()])
-        channel.send(inside)
         theirs.close()
         received = channel.receive()
         assert received is not None, "the monitor died"

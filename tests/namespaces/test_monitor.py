@@ -6,13 +6,13 @@ import json
 import os
 import signal
 import time
-from pathlib import Path
 
 import pytest
 
 from minidocker.linux.messages import Channel, connect_unix
 from minidocker.namespaces.trace import read_trace
 from tests.namespaces.harness import Bench, process
+from tests.support.processes import monitor_of
 
 pytestmark = pytest.mark.kernel
 
@@ -51,8 +51,7 @@ def test_the_daemon_may_go_and_another_hears_of_the_end(bench: Bench) -> None:
 def test_a_killed_monitor_leaves_the_exit_code_to_the_launcher(bench: Bench) -> None:
     running = bench.start(["sh", "-c", "echo up; sleep 0.2; exit 9"])
     running.read_until(b"up")
-    parent = int(Path(f"/proc/{running.pid}/stat").read_text().rpartition(")")[2].split()[1])
-    os.kill(parent, signal.SIGKILL)
+    os.kill(monitor_of(running.pid), signal.SIGKILL)
     assert running.channel.receive() is None
     exit_file = running.directory / "exit.json"
     deadline = time.monotonic() + 10
@@ -70,8 +69,7 @@ def test_exec_joins_all_namespaces(bench: Bench) -> None:
         "op": "exec",
         "id": "exec1",
         "container": "c",
-        "join": {"pid": 0},
-        "inside": {"process": process(["sh", "-c", script], cwd="/tmp")},
+        "process": process(["sh", "-c", script], cwd="/tmp"),
         "open_stdin": False,
         "clients": [{"stdout": True, "stderr": True}],
     }
@@ -106,7 +104,7 @@ def test_the_trace_tells_what_was_done(bench: Bench) -> None:
     assert texts[0] == "unshare(CLONE_NEWPID)"
     assert texts[-1].startswith('execve("true"')
     assert all(entry["took_ns"] >= 0 for entry in trace)
-    assert {entry["process"] for entry in trace} == {"monitor", "init"}
+    assert {entry["process"] for entry in trace} == {"starter", "init"}
     assert not any("error" in entry for entry in trace)
 
 

@@ -46,7 +46,7 @@ def test_a_terminal_with_size_and_resize(bench: Bench) -> None:
     request = bench.request(
         ["sh", "-c", "stty size; read x; stty size; ls -l /dev/console | wc -l; tty"], tty=True
     )
-    request["inside"]["spec"]["process"]["consoleSize"] = {"height": 33, "width": 77}
+    request["spec"]["process"]["consoleSize"] = {"height": 33, "width": 77}
     running = bench.send(request)
     running.read_until(b"33 77")
     running.channel.send({"op": "resize", "rows": 44, "cols": 88})

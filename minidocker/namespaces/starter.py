@@ -1,0 +1,128 @@
+"""The short-lived process between a monitor and its container: it makes, the monitor keeps.
+
+Whatever a process reads and builds on its way stays in its memory: a page that it
+has written to is no longer shared with the launcher.  So the monitor, which lives
+as long as the container, does as little as it can, and a child of its own does the
+rest: it reads the request, makes the plan and the descriptors, forks init, hands
+over what is to be kept, and ends.  Init, an orphan then, goes to the nearest ancestor
+that said it takes orphans (prctl(2), PR_SET_CHILD_SUBREAPER): the monitor.
+"""
+
+from __future__ import annotations
+
+import os
+import socket
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from minidocker.linux import flags, syscalls
+from minidocker.linux.messages import Channel, listen_unix
+from minidocker.namespaces.logfile import open_log
+from minidocker.namespaces.plan import plan_of
+from minidocker.namespaces.start import LaunchFailed, start
+from minidocker.namespaces.trace import Trace
+
+KEPT = ("id", "exit_file", "socket", "terminal", "stdin_once", "log", "clients")
+"""What of the request concerns the monitor after the start."""
+
+
+@dataclass(frozen=True)
+class Started:
+    """What a monitor begins with.
+
+    ``keep``: the request's ``KEPT``.  ``fds``: descriptors by name, as far as there are:
+    stdin, stdout, stderr (our ends), terminal, log, listener.  ``clients``: one
+    descriptor for each of ``keep["clients"]``.
+    """
+
+    pid: int
+    keep: Mapping[str, Any]
+    fds: Mapping[str, int]
+    clients: Sequence[int]
+
+
+def start_apart(link: Channel, announce: Callable[[int, str | None], None]) -> Started | None:
+    """Have a child start the container, and become init's parent.
+
+    ``link``: where the request comes from, and where the child says that it has, or why it
+    could not; None is returned then.  ``announce(pid, exit_file)`` is called in the child.
+    """
+    ours, theirs = socket.socketpair()
+    syscalls.prctl(flags.PR_SET_CHILD_SUBREAPER, 1)
+    child = os.fork()
+    if child == 0:
+        ours.close()
+        _be_starter(link, announce, Channel(theirs))
+    theirs.close()
+    received = Channel(ours).receive()
+    ours.close()
+    os.waitpid(child, 0)  # it has ended, so init is ours
+    # Orphans of a container in the host's pid namespace are the launcher's again.
+    syscalls.prctl(flags.PR_SET_CHILD_SUBREAPER, 0)
+    if received is None:
+        return None
+    told, fds = received
+    names = told["names"]
+    by_name = dict(zip(names, fds[: len(names)], strict=True))
+    return Started(told["pid"], told["keep"], by_name, fds[len(names) :])
+
+
+def _be_starter(
+    link: Channel, announce: Callable[[int, str | None], None], monitor: Channel
+) -> None:
+    """The child: never returns."""
+    try:
+        received = link.receive()
+        if received is not None:
+            request, fds = received
+            first_client = len(fds) - len(request.get("clients") or ())
+            try:
+                pid, made = _start(request, fds[:first_client])
+            except LaunchFailed as failed:
+                link.send(failed.answer)
+            except OSError as error:
+                failure = LaunchFailed.because(f"the start failed: {error}", error.errno or 0)
+                link.send(failure.answer)
+            else:
+                announce(pid, request.get("exit_file"))
+                keep = {name: request.get(name) for name in KEPT}
+                told = {"pid": pid, "keep": keep, "names": list(made)}
+                monitor.send(told, [*made.values(), *fds[first_client:]])
+                link.send({"event": "started", "pid": pid}, [os.pidfd_open(pid)])
+    finally:
+        os._exit(0)
+
+
+def _start(request: Mapping[str, Any], lent: Sequence[int]) -> tuple[int, dict[str, int]]:
+    """Init's pid, and the monitor's descriptors as ``Started`` names them.
+
+    ``lent``: the pidfds of the containers whose namespaces are shared.  When it fails, no
+    socket is left to be found.
+    """
+    process = request.get("process") or request["spec"]["process"]
+    theirs, ours = _streams(bool(process.get("terminal")), bool(request.get("open_stdin")))
+    report, inits = socket.socketpair()
+    plan = plan_of(request, lent, inits.fileno())
+    trace = Trace(request.get("trace_file"))
+    path = request.get("socket")
+    listener = listen_unix(path).detach() if path else -1
+    try:
+        log = open_log((request.get("log") or {}).get("path"))
+        pid, terminal = start(plan, theirs, report, inits, trace)
+    except BaseException:  # whatever it was, nobody may find the socket
+        if path:
+            os.unlink(path)
+        raise
+    made = {**ours, "terminal": terminal, "log": log, "listener": listener}
+    return pid, {name: fd for name, fd in made.items() if fd >= 0}
+
+
+def _streams(terminal: bool, open_stdin: bool) -> tuple[list[int], dict[str, int]]:
+    """The child's three descriptors, and our ends of them (-1: there is none)."""
+    if terminal:
+        return [-1, -1, -1], {}
+    stdin = os.pipe() if open_stdin else (os.open("/dev/null", os.O_RDONLY | os.O_CLOEXEC), -1)
+    stdout, stderr = os.pipe(), os.pipe()
+    ours = {"stdin": stdin[1], "stdout": stdout[0], "stderr": stderr[0]}
+    return [stdin[0], stdout[1], stderr[1]], ours
