@@ -11,18 +11,9 @@ import sys
 from collections.abc import Sequence
 from typing import Any
 
-import click
-
-from minidocker.client.commandline import (
-    HELP,
-    PROGRAM,
-    Failed,
-    Verb,
-    VerbCommand,
-    rewrite,
-    usage_failure,
-)
+from minidocker.client.commandline import PROGRAM, Failed, Verb, call, usage_failure
 from minidocker.client.flags import Flag, many, switch
+from minidocker.client.pflag import HelpWanted, WrongLine, parse
 from minidocker.errors import MinidockerError
 
 # name -> (module under minidocker.client.commands, the Verb there, what it does)
@@ -92,112 +83,91 @@ GLOBAL: tuple[Flag, ...] = (
 )
 
 
-class Group(click.Group):
-    """Commands that are imported when they are asked for; groups of them."""
+def dispatch(argv: Sequence[str]) -> int:
+    """Find the command that ``argv`` names, and run it."""
+    values, rest = read_flags("", argv, GLOBAL)
+    if values["version"]:
+        from minidocker.client.commands.system import version_line
 
-    def __init__(self, path: str, help: str, table: Table, groups: Sequence[str] = ()) -> None:
-        super().__init__(path or PROGRAM, add_help_option=False, no_args_is_help=False)
-        self.invoke_without_command = True
-        self.path, self.summary, self.table, self.groups = path, help, table, groups
+        print(version_line())
+        return 0
+    if len(values["host"]) > 1:
+        raise Failed("Specify only one -H")
+    if values["help"] or not rest:
+        print(overview("", "A container engine that one person can read", TOP))
+        return 0
+    from minidocker.client.session import Session
 
-    def get_command(self, ctx: click.Context, name: str) -> click.Command | None:
-        """The command or group called ``name``, imported now; None if there is none."""
-        if name in self.groups:
-            return Group(name, *GROUPS[name])
-        name = name if name in self.table else ALIASES.get(name, name) if self.path else name
-        if name not in self.table:
-            return None
-        module, attribute, _ = self.table[name]
-        verb: Verb = getattr(
-            importlib.import_module(f"minidocker.client.commands.{module}"), attribute
-        )
-        return VerbCommand(name, f"{self.path} {name}".strip(), verb)
-
-    def list_commands(self, ctx: click.Context) -> list[str]:
-        return sorted([*self.table, *self.groups])
-
-    def parse_args(self, ctx: click.Context, args: list[str]) -> list[str]:
-        flags = () if self.path else GLOBAL
-        args = rewrite(args, flags, flags_first=True)
-        if HELP in args or not (args or self.params):
-            click.echo(self.overview())
-            ctx.exit(0)
-        return super().parse_args(ctx, args)
-
-    def resolve_command(
-        self, ctx: click.Context, args: list[str]
-    ) -> tuple[str | None, click.Command | None, list[str]]:
-        command = self.get_command(ctx, args[0])
-        if command is None:
-            raise Failed(self.unknown(args[0]))
-        return args[0], command, args[1:]
-
-    def unknown(self, name: str) -> str:
-        """The message for a command that there is not, with the nearest that there are."""
-        import difflib
-
-        program = f"{PROGRAM} {self.path}".rstrip()
-        near = difflib.get_close_matches(name, [*self.table, *self.groups], n=3, cutoff=0.6)
-        hint = "".join(f"\n\t{each}" for each in near)
-        hint = f"\n\nDid you mean this?{hint}" if near else ""
-        more = f"Run '{program} --help' for more information"
-        return f"{PROGRAM}: unknown command: {program} {name}{hint}\n\n{more}"
-
-    def overview(self) -> str:
-        """What ``--help`` prints for a group."""
-        program = f"{PROGRAM} {self.path}".rstrip()
-        lines = [f"Usage:  {program} COMMAND", "", self.summary]
-        if self.groups:
-            lines += ["", "Management Commands:"]
-            lines += [f"  {name:11} {GROUPS[name][0]}" for name in self.groups]
-        lines += ["", "Commands:"]
-        lines += [f"  {name:11} {self.table[name][2]}" for name in sorted(self.table)]
-        if not self.path:
-            lines += ["", "Global Options:"]
-            lines += [f"  -{each.short}, --{each.name:14} {each.help}" for each in GLOBAL]
-        return "\n".join([*lines, "", f"Run '{program} COMMAND --help' for more on a command."])
+    session = Session(next(iter(values["host"]), None), debug=values["debug"])
+    name, *rest = rest
+    if name not in GROUPS:
+        return call(session, name, find("", TOP, name), rest)
+    summary, table = GROUPS[name]
+    values, rest = read_flags(name, rest, ())
+    if values["help"] or not rest:
+        print(overview(name, summary, table))
+        return 0
+    return call(session, f"{name} {rest[0]}", find(name, table, rest[0]), rest[1:])
 
 
-class Root(Group):
-    """``minidocker`` itself: the global options, and which daemon they mean."""
+def read_flags(
+    group: str, args: Sequence[str], flags: Sequence[Flag]
+) -> tuple[dict[str, Any], list[str]]:
+    """The flags before a command's name, among them "help"; and what follows."""
+    try:
+        values, rest = parse(args, flags, flags_first=True)
+    except WrongLine as error:
+        raise usage_failure(error, group, None) from None
+    except HelpWanted:
+        return {"help": True, "version": False, "host": ()}, []
+    return {"help": False, **values}, rest
 
-    def __init__(self) -> None:
-        super().__init__("", "A container engine that one person can read", TOP, sorted(GROUPS))
-        from minidocker.client.commandline import option
 
-        self.params = [option(flag) for flag in GLOBAL]
+def find(group: str, table: Table, name: str) -> Verb:
+    """The command called ``name``, imported now.  Raises ``Failed`` if there is none."""
+    known = name if name in table or not group else ALIASES.get(name, name)
+    if known not in table:
+        raise Failed(unknown(group, table, name))
+    module, attribute, _ = table[known]
+    verb: Verb = getattr(importlib.import_module(f"minidocker.client.commands.{module}"), attribute)
+    return verb
 
-    def invoke(self, ctx: click.Context) -> Any:
-        """Run the command, with a ``Session`` for the daemon that the global options name."""
-        if ctx.params["version"]:
-            from minidocker.client.commands.system import version_line
 
-            click.echo(version_line())
-            return 0
-        if len(ctx.params["host"]) > 1:
-            raise Failed("Specify only one -H")
-        if not ctx._protected_args and not ctx.args:
-            click.echo(self.overview())
-            return 0
-        from minidocker.client.session import Session
+def unknown(group: str, table: Table, name: str) -> str:
+    """The message for a command that there is not, with the nearest that there are."""
+    import difflib
 
-        ctx.obj = Session(next(iter(ctx.params["host"]), None), debug=ctx.params["debug"])
-        return super().invoke(ctx)
+    program = f"{PROGRAM} {group}".rstrip()
+    there = [*table, *(() if group else GROUPS)]
+    near = difflib.get_close_matches(name, there, n=3, cutoff=0.6)
+    hint = "".join(f"\n\t{each}" for each in near)
+    hint = f"\n\nDid you mean this?{hint}" if near else ""
+    more = f"Run '{program} --help' for more information"
+    return f"{PROGRAM}: unknown command: {program} {name}{hint}\n\n{more}"
+
+
+def overview(group: str, summary: str, table: Table) -> str:
+    """What ``--help`` prints for the program and for a group of commands."""
+    program = f"{PROGRAM} {group}".rstrip()
+    lines = [f"Usage:  {program} COMMAND", "", summary]
+    if not group:
+        lines += ["", "Management Commands:"]
+        lines += [f"  {name:11} {GROUPS[name][0]}" for name in sorted(GROUPS)]
+    lines += ["", "Commands:"]
+    lines += [f"  {name:11} {table[name][2]}" for name in sorted(table)]
+    if not group:
+        lines += ["", "Global Options:"]
+        lines += [f"  -{each.short}, --{each.name:14} {each.help}" for each in GLOBAL]
+    return "\n".join([*lines, "", f"Run '{program} COMMAND --help' for more on a command."])
 
 
 def main(argv: Sequence[str]) -> int:
     """Run the command line ``argv`` (without the program's name); gives its exit code."""
-    root = Root()
     try:
-        code = root.main(list(argv), PROGRAM, standalone_mode=False)
+        code = dispatch(argv)
         sys.stdout.flush()
-        return code if isinstance(code, int) else 0
-    except click.UsageError as error:
-        command = error.ctx.command if error.ctx else None
-        if isinstance(command, VerbCommand):
-            return complain(usage_failure(error, command.path, command.verb))
-        return complain(usage_failure(error, "", None))
-    except (KeyboardInterrupt, click.Abort):
+        return code
+    except KeyboardInterrupt:
         return 130
     except BrokenPipeError:
         return 141  # as a shell names the end by SIGPIPE: who read our output has had enough

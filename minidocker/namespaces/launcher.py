@@ -11,7 +11,6 @@ from __future__ import annotations
 
 import contextlib
 import gc
-import json
 import os
 import select
 import signal
@@ -123,20 +122,20 @@ class Launcher:
         monitor = os.getpid()
 
         def announce(child: int, exit_file: str | None) -> None:
-            news = {"monitor": monitor, "child": child, "exit_file": exit_file}
-            os.write(self._news_in, json.dumps(news).encode() + b"\n")
+            if exit_file:
+                os.write(self._news_in, f"{monitor} {child} {exit_file}\0".encode())
 
         return announce
 
     def _read_news(self) -> None:
         try:
-            lines = os.read(self._news, 65536).splitlines()
+            lines = os.read(self._news, 65536).split(b"\0")[:-1]
         except BlockingIOError:
             return
         for line in lines:
-            news = json.loads(line)
-            if news["monitor"] in self._monitors and news["exit_file"]:
-                self._monitors[news["monitor"]] = (news["child"], news["exit_file"])
+            monitor, child, exit_file = line.decode().split(" ", 2)
+            if int(monitor) in self._monitors:
+                self._monitors[int(monitor)] = (int(child), exit_file)
 
     def _reap(self) -> None:
         self._read_news()

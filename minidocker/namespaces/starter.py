@@ -10,6 +10,7 @@ that said it takes orphans (prctl(2), PR_SET_CHILD_SUBREAPER): the monitor.
 
 from __future__ import annotations
 
+import marshal
 import os
 import socket
 from collections.abc import Callable, Mapping, Sequence
@@ -17,7 +18,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from minidocker.linux import flags, syscalls
-from minidocker.linux.messages import Channel, listen_unix
+from minidocker.linux.messages import MAX_FDS, Channel, listen_unix
 from minidocker.namespaces.logfile import open_log
 from minidocker.namespaces.plan import plan_of
 from minidocker.namespaces.start import LaunchFailed, start
@@ -25,6 +26,8 @@ from minidocker.namespaces.trace import Trace
 
 KEPT = ("id", "exit_file", "socket", "terminal", "stdin_once", "log", "clients")
 """What of the request concerns the monitor after the start."""
+
+LONGEST = 1 << 18  # bytes of what the starter tells the monitor
 
 
 @dataclass(frozen=True)
@@ -48,28 +51,27 @@ def start_apart(link: Channel, announce: Callable[[int, str | None], None]) -> S
     ``link``: where the request comes from, and where the child says that it has, or why it
     could not; None is returned then.  ``announce(pid, exit_file)`` is called in the child.
     """
-    ours, theirs = socket.socketpair()
+    ours, theirs = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
     syscalls.prctl(flags.PR_SET_CHILD_SUBREAPER, 1)
     child = os.fork()
     if child == 0:
         ours.close()
-        _be_starter(link, announce, Channel(theirs))
+        _be_starter(link, announce, theirs)
     theirs.close()
-    received = Channel(ours).receive()
+    data, fds, _, _ = socket.recv_fds(ours, LONGEST, MAX_FDS, socket.MSG_CMSG_CLOEXEC)
     ours.close()
     os.waitpid(child, 0)  # it has ended, so init is ours
     # Orphans of a container in the host's pid namespace are the launcher's again.
     syscalls.prctl(flags.PR_SET_CHILD_SUBREAPER, 0)
-    if received is None:
+    if not data:
         return None
-    told, fds = received
-    names = told["names"]
+    pid, keep, names = marshal.loads(data)  # a child's, of the same Python, and no code of ours
     by_name = dict(zip(names, fds[: len(names)], strict=True))
-    return Started(told["pid"], told["keep"], by_name, fds[len(names) :])
+    return Started(pid, keep, by_name, fds[len(names) :])
 
 
 def _be_starter(
-    link: Channel, announce: Callable[[int, str | None], None], monitor: Channel
+    link: Channel, announce: Callable[[int, str | None], None], monitor: socket.socket
 ) -> None:
     """The child: never returns."""
     try:
@@ -87,8 +89,8 @@ def _be_starter(
             else:
                 announce(pid, request.get("exit_file"))
                 keep = {name: request.get(name) for name in KEPT}
-                told = {"pid": pid, "keep": keep, "names": list(made)}
-                monitor.send(told, [*made.values(), *fds[first_client:]])
+                told = marshal.dumps((pid, keep, list(made)))
+                socket.send_fds(monitor, [told], [*made.values(), *fds[first_client:]])
                 link.send({"event": "started", "pid": pid}, [os.pidfd_open(pid)])
     finally:
         os._exit(0)

@@ -5,11 +5,10 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-import click
-
 from minidocker.client.body import Host, create_body
-from minidocker.client.commandline import VerbCommand
+from minidocker.client.commandline import read
 from minidocker.client.commands.run import RUN
+from minidocker.client.pflag import WrongLine
 from minidocker.errors import InvalidParameter
 
 ENVIRONMENT = {"HOME": "/root", "EMPTY": ""}
@@ -28,21 +27,17 @@ def host(files: Mapping[str, str] | None = None) -> Host:
 
 def body_of(*line: str, files: Mapping[str, str] | None = None, cwd: str = "") -> dict[str, Any]:
     """The create request for ``minidocker run LINE``.  Raises what refuses it."""
-    command = VerbCommand("run", "run", RUN)
-    context = command.make_context("run", list(line))
-    image, *arguments = context.params.pop("arguments")
+    values, (image, *arguments) = read(RUN, list(line))
     machine = host(files)
     if cwd:
         machine = Host(machine.environ, cwd, machine.read)
-    return create_body(context.params, image, arguments, machine)
+    return create_body(values, image, arguments, machine)
 
 
 def refusal(*line: str) -> str:
     """What is said about a line that is refused."""
     try:
         body_of(*line)
-    except click.UsageError as error:
-        return error.format_message()
-    except InvalidParameter as error:
+    except (WrongLine, InvalidParameter) as error:
         return str(error)
     raise AssertionError(f"accepted: {line}")

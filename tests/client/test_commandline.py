@@ -6,14 +6,14 @@ import contextlib
 import importlib
 from pathlib import Path
 
-import click
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from minidocker.client.commandline import HELP, Failed, Verb, help_text, rewrite
-from minidocker.client.flags import FLAGS
+from minidocker.client.commandline import Failed, Verb, help_text
+from minidocker.client.flags import FLAGS, text
 from minidocker.client.main import GROUPS, TOP, main
+from minidocker.client.pflag import HelpWanted, WrongLine, parse
 from tests.client.command_lines import body_of
 from tests.client.conversations import client
 
@@ -39,26 +39,54 @@ def test_two_ways_to_write_one_line(line: str, same: str) -> None:
 
 
 def test_help_is_found_before_the_image_and_belongs_to_the_program_after_it() -> None:
-    assert rewrite(["--rm", "--help", "x"], FLAGS, True) == [HELP]
-    assert rewrite(["x", "--help"], FLAGS, True) == ["x", "--help"]
-    assert rewrite(["--name", "--help", "x"], FLAGS, True) == ["--name", "--help", "x"]
+    with pytest.raises(HelpWanted):
+        parse(["--rm", "--help", "x"], FLAGS, True)
+    assert parse(["x", "--help"], FLAGS, True)[1] == ["x", "--help"]
+    values, arguments = parse(["--name", "--help", "x"], FLAGS, True)
+    assert (values["name"], arguments) == ("--help", ["x"])
 
 
 words = st.sampled_from(
-    ["-", "--", "-i", "-it", "-e", "A=b", "--rm", "--rm=0", "--name", "x", "-m", "--memory=1m"]
+    "- -- -i -it -e A=b --rm --rm=0 --name x -m --memory=1m".split()  # noqa: SIM905
+    + "--= --- -= -i= -m= --help -h -Z --rm= -itZ".split()  # noqa: SIM905
 )
 
 
 @given(st.lists(words, max_size=8))
 def test_what_follows_the_first_argument_is_never_touched(tail: list[str]) -> None:
-    assert rewrite(["image", *tail], FLAGS, True) == ["image", *tail]
-    assert rewrite(["--", *tail], FLAGS, False) == ["--", *tail]
+    assert parse(["image", *tail], FLAGS, True)[1] == ["image", *tail]
+    assert parse(["--", *tail], FLAGS, False)[1] == tail
 
 
 @given(st.lists(words, max_size=8))
 def test_no_line_is_more_than_refused(line: list[str]) -> None:
-    with contextlib.suppress(click.UsageError, click.exceptions.Exit):
-        rewrite(line, FLAGS, True)
+    with contextlib.suppress(WrongLine, HelpWanted):
+        parse(line, FLAGS, True)
+
+
+STRINGS = [flag for flag in FLAGS if flag.kind == "string" and not flag.many]
+SWITCHES = [flag for flag in FLAGS if flag.kind == "bool"]
+LISTS = [flag for flag in FLAGS if flag.many and flag.read is text]
+
+
+@given(st.data())
+def test_a_line_made_of_values_gives_them_back(data: st.DataObject) -> None:
+    """However each flag is written, long or short, with = or without."""
+    line: list[str] = []
+    wanted = {flag.key: flag.default for flag in FLAGS}
+    for flag in data.draw(st.lists(st.sampled_from([*STRINGS, *SWITCHES, *LISTS]), max_size=6)):
+        names = [f"--{flag.name}"] + ([f"-{flag.short}"] if flag.short else [])
+        name = data.draw(st.sampled_from(names))
+        if flag.kind == "bool":
+            value: object = data.draw(st.booleans())
+            said = [f"{name}={value}"] if not value or data.draw(st.booleans()) else [name]
+        else:
+            value = data.draw(st.text("ab-=", min_size=1))
+            apart = data.draw(st.booleans())
+            said = [name, str(value)] if apart else [f"{name}={value}"]
+        line += said
+        wanted[flag.key] = (*wanted[flag.key], value) if flag.many else value
+    assert parse([*line, "image", "-x"], FLAGS, True) == (wanted, ["image", "-x"])
 
 
 @pytest.mark.parametrize(

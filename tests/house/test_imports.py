@@ -36,7 +36,6 @@ ENTRANCES = {"minidocker/__main__.py", "minidocker/__init__.py"}
 
 # Other people's packages, and the one place each belongs to.
 OUTSIDE = {
-    "click": {"client", "daemon"},
     "h11": {"client", "daemon", "wire"},
     "httpx": {"images"},
     "pyroute2": {"containers", "networks"},
