@@ -90,10 +90,15 @@ def test_explain_comes_before_the_programs_words(ours: Engine, terminal: tuple[i
     assert shown.index("execve(") < shown.index("by chapter") < shown.rindex("said")
     places = [shown.index(f"\x1b[1m{name} (pid") for name in ("daemon", "starter", "init")]
     assert places == sorted(places)
-    plain = ours.own("run", "--explain", "busybox", "nosuch")
-    assert plain.code == 127
-    assert "\x1b" not in plain.err
-    assert plain.err.index("steps in ") < plain.err.index("executable file not found")
+    for flags in (["--explain"], ["--rm", "--explain"]):
+        plain = ours.own("run", *flags, "busybox", "nosuch")
+        assert plain.code == 127
+        assert "\x1b" not in plain.err
+        steps, _, rest = plain.err.partition(" steps in ")
+        *_, step, why, _ = steps.split("\n")
+        assert 'execve("nosuch"' in step
+        assert why.strip().startswith("failed: exec:")
+        assert "minidocker: Error response from daemon: exec:" in rest
 
 
 def test_files_that_flags_name(ours: Engine, tmp_path: Path) -> None:
