@@ -46,10 +46,13 @@ def pull(
 
     Raises ``ApiError`` for what fails at once, ``MinidockerError`` for what fails on the way.
     """
+    from minidocker.client.credentials import auth_header
+
     name, tag = split_reference(image)
     reply = session.another().ask(
         "POST",
         "/images/create",
+        headers=auth_header(image, session.environ),
         fromImage=name,
         tag=tag or (None if all_tags else "latest"),
         platform=platform,

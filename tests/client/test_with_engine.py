@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import base64
 import fcntl
+import json
 import os
 import pty
 import re
@@ -15,7 +17,10 @@ from pathlib import Path
 import pytest
 
 from tests.client.test_terminal import read_until
+from tests.images.pulls import SAMPLE
+from tests.images.samples import write_layout
 from tests.support.engine import Engine
+from tests.support.registry import PASSWORD, USER, serve_registry
 
 pytestmark = pytest.mark.kernel
 
@@ -147,3 +152,20 @@ def test_mistakes_read_as_dockers_do(ours: Engine) -> None:
         own, theirs = ours.own(*line), ours.docker(*line)
         assert own.code == theirs.code, line
         assert own.err == re.sub(r"\bdocker(?=:| run| rm| logs)", "minidocker", theirs.err), line
+
+
+def test_pull_goes_with_what_docker_login_has_left(ours: Engine, tmp_path: Path) -> None:
+    config = Path(ours.environment["DOCKER_CONFIG"]) / "config.json"
+    with serve_registry(tmp_path / "registry", password=True) as locked:
+        locked.push(write_layout(tmp_path / "layout", [SAMPLE]), "a/it:1")
+        name = f"{locked.host}/a/it:1"
+        refused = ours.own("pull", name)
+        assert refused.code == 1
+        assert "no basic auth credentials" in refused.err
+        auth = base64.b64encode(f"{USER}:{PASSWORD}".encode()).decode()
+        config.write_text(json.dumps({"auths": {locked.host: {"auth": auth}}}))
+        try:
+            ours.own("pull", "--quiet", name).ok()
+            ours.own("rmi", name).ok()
+        finally:
+            config.unlink()
