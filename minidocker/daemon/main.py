@@ -17,6 +17,7 @@ import sqlite3
 import sys
 import time
 from collections.abc import Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 from minidocker import __version__
@@ -42,6 +43,7 @@ from minidocker.images import store as image_store
 from minidocker.images.store import ImageStore
 from minidocker.layers.snapshot import Snapshots
 from minidocker.layers.store import LayerStore
+from minidocker.layers.trees import remove_tree
 from minidocker.records import open_records
 
 log = logging.getLogger(__name__)
@@ -97,7 +99,9 @@ def build(options: Options, cgroups: Driver, launcher: WarmLauncher) -> Engine:
         events.publish("image", action, image_id, {"name": name or image_id})
 
     db = open_records(data / "minidocker.db", [image_store.SCHEMA])
-    layers = LayerStore(data / "layers")
+    # An image of 100,000 files takes seconds to remove, and others want answers meanwhile.
+    rubbish = ThreadPoolExecutor(1, "rubbish")
+    layers = LayerStore(data / "layers", discard=lambda path: rubbish.submit(remove_tree, path))
     images = ImageStore(data / "images", layers, db, image_event)
     make_directory(data / "containers", 0o711)
     containers = Containers(

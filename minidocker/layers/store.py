@@ -12,6 +12,7 @@ diff ID has been checked: ``kill -9`` at any moment leaves only what ``clean`` r
 
 from __future__ import annotations
 
+import contextlib
 import errno
 import fcntl
 import json
@@ -47,12 +48,19 @@ class LayerStore:
     """Unpacked layers under ``root`` (``<data-root>/layers``), which is made when needed.
 
     Chain IDs and diff IDs are digests, ``sha256:...``.  Safe in several threads:
-    the same layer unpacked twice at once ends up there once.
+    the same layer unpacked twice at once ends up there once.  ``discard`` removes the tree
+    of a removed layer, which takes as long as it has files: it may do so later and elsewhere.
     """
 
-    def __init__(self, root: Path, limits: Limits | None = None) -> None:
+    def __init__(
+        self,
+        root: Path,
+        limits: Limits | None = None,
+        discard: Callable[[Path], object] = remove_tree,
+    ) -> None:
         self.root = root
         self._limits = limits or Limits()
+        self._discard = discard
 
     def path(self, chain_id: str) -> Path:
         """Where the layer is, or would be."""
@@ -135,13 +143,13 @@ class LayerStore:
         """
         if not self.has(chain_id):
             return
-        with _Unfinished(self.root) as unfinished:
-            try:
-                # One rename, so that no half-removed layer ever has a layer's name.
-                os.rename(self.path(chain_id), unfinished.path / "tree")
-            except FileNotFoundError:
-                return  # another thread was faster
+        aside = self.root / f"{UNFINISHED}{secrets.token_hex(8)}"
+        aside.mkdir(mode=0o700)
+        # One rename, so that no half-removed layer ever has a layer's name.
+        with contextlib.suppress(FileNotFoundError):  # another thread was faster
+            os.rename(self.path(chain_id), aside / "tree")
             self._record_path(chain_id).unlink(missing_ok=True)
+        self._discard(aside)
 
     def all(self) -> Iterator[str]:
         """The chain ID of every unpacked layer, in order."""

@@ -109,6 +109,18 @@ def test_what_is_removed_is_gone_and_can_come_again(store: LayerStore) -> None:
     assert store.has(CHAIN[0])
 
 
+def test_a_tree_may_be_removed_later_and_a_crash_before_that_is_swept(tmp_path: Path) -> None:
+    later: list[Path] = []
+    store = LayerStore(tmp_path / "layers", discard=later.append)
+    ensure(store, 0)
+    store.remove(CHAIN[0])
+    assert not store.has(CHAIN[0])
+    assert list(store.all()) == []
+    assert [path for path in later if path.is_dir()] == list(store.root.iterdir())
+    store.clean()
+    assert list(store.root.iterdir()) == []
+
+
 def test_two_chains_with_one_beginning_are_not_mistaken(store: LayerStore) -> None:
     ensure(store, 0)
     last = "0" if CHAIN[0][-1] != "0" else "1"
