@@ -15,7 +15,8 @@ from typing import ClassVar, NamedTuple
 from minidocker.linux import flags, syscalls
 from minidocker.linux.plan import Step
 
-MAX_ID = 2**31 - 1
+MAX_ID = 2**31 - 1  # of a number that the user gives
+NO_ID = 2**32 - 1  # setresuid(2) would leave everything as it is, and that is root
 MAX_FILE = 16 << 20  # an image that has a larger /etc/passwd means harm
 
 
@@ -42,21 +43,24 @@ class Group(NamedTuple):
 def parse_passwd(text: str) -> list[Passwd]:
     """passwd(5): ``name:password:UID:GID:GECOS:directory:shell``; bad lines are passed over."""
     entries = []
-    for line in text.splitlines():
+    for line in text.split("\n"):
         fields = line.strip().split(":")
-        if len(fields) >= 6 and fields[2].isdecimal() and fields[3].isdecimal():
-            entries.append(Passwd(fields[0], int(fields[2]), int(fields[3]), fields[5]))
+        if len(fields) >= 6:
+            uid, gid = _number(fields[2]), _number(fields[3])
+            if uid is not None and gid is not None and max(uid, gid) < NO_ID:
+                entries.append(Passwd(fields[0], uid, gid, fields[5]))
     return entries
 
 
 def parse_group(text: str) -> list[Group]:
     """group(5): ``name:password:GID:user,user``; bad lines are passed over."""
     entries = []
-    for line in text.splitlines():
+    for line in text.split("\n"):
         fields = line.strip().split(":")
-        if len(fields) >= 4 and fields[2].isdecimal():
+        gid = _number(fields[2]) if len(fields) >= 4 else None
+        if gid is not None and gid < NO_ID:
             members = tuple(name for name in fields[3].split(",") if name)
-            entries.append(Group(fields[0], int(fields[2]), members))
+            entries.append(Group(fields[0], gid, members))
     return entries
 
 
@@ -81,17 +85,15 @@ def resolve_user(
 
 
 def _find_user(who: str, passwd: Sequence[Passwd]) -> Passwd:
-    # A user may be called "1000": the name wins over the number, as in Docker.
-    for entry in passwd:
-        if entry.name == who:
-            return entry
-    if not who.isdecimal():
-        raise LookupError(f"unable to find user {who}: no matching entries in passwd file")
+    # A number is a number, as in Docker: an image that calls its root "1000" does not
+    # make root of who was given 1000.
     uid = _number(who)
     for entry in passwd:
-        if entry.uid == uid:
+        if entry.name == who if uid is None else entry.uid == uid:
             return entry
-    return Passwd("", uid, 0, "/")
+    if uid is None:
+        raise LookupError(f"unable to find user {who}: no matching entries in passwd file")
+    return Passwd("", _in_range(uid), 0, "/")
 
 
 def _groups_of(name: str, group: Sequence[Group]) -> list[int]:
@@ -99,18 +101,25 @@ def _groups_of(name: str, group: Sequence[Group]) -> list[int]:
 
 
 def _find_group(which: str, group: Sequence[Group]) -> int:
+    gid = _number(which)
     for entry in group:
-        if entry.name == which:
+        if entry.name == which if gid is None else entry.gid == gid:
             return entry.gid
-    if not which.isdecimal():
+    if gid is None:
         raise LookupError(f"unable to find group {which}: no matching entries in group file")
-    return _number(which)
+    return _in_range(gid)
 
 
-def _number(text: str) -> int:
-    if int(text) > MAX_ID:
+def _number(text: str) -> int | None:
+    """A number in ASCII digits that fits in 64 bits, as Go reads it; None for anything else."""
+    digits = text.lstrip("0") or text[:1]
+    return int(digits) if digits.isascii() and digits.isdecimal() and len(digits) < 19 else None
+
+
+def _in_range(number: int) -> int:
+    if number > MAX_ID:
         raise LookupError(f"uids and gids must be in range 0-{MAX_ID}")
-    return int(text)
+    return number
 
 
 def read_small(path: str) -> str:
