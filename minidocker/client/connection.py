@@ -12,7 +12,7 @@ from __future__ import annotations
 
 import json
 import socket
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from typing import Any, NamedTuple
 
 import h11
@@ -120,6 +120,32 @@ class Connection:
         self._send(method, target(path, parameters), body, headers or {})
         return self.receive()
 
+    def upload(
+        self, path: str, pieces: Iterable[bytes], content_type: str, **parameters: object
+    ) -> Reply:
+        """POST a body that comes in pieces, however many, and wait for the answer's head.
+
+        Raises as ``ask``, and what ``pieces`` raises; the request is broken off then.
+        """
+        sock = self._fresh()
+        lines = {"Host": "minidocker", "User-Agent": "minidocker", "Content-Type": content_type}
+        lines["Transfer-Encoding"] = "chunked"
+        where = target(path, parameters)
+        self._put(sock, h11.Request(method="POST", target=where, headers=list(lines.items())))
+        try:
+            for piece in pieces:
+                self._put(sock, h11.Data(data=piece))
+            self._put(sock, h11.EndOfMessage())
+        except BrokenPipeError:
+            pass  # it has read enough to answer
+        except BaseException:  # whatever it was: half a body must not look like a whole one
+            self.close()
+            raise
+        return self.receive()
+
+    def _put(self, sock: socket.socket, event: h11.Event) -> None:
+        sock.sendall(self._http.send(event) or b"")
+
     def send(self, method: str, path: str, body: object = None, **parameters: object) -> None:
         """The first half of ``ask``, to wait for several daemons' or objects' answers at once."""
         self._send(method, target(path, parameters), body, {})
@@ -153,12 +179,7 @@ class Connection:
                 return
 
     def _send(self, method: str, target: str, body: object, headers: Mapping[str, str]) -> None:
-        if self._sock is not None and not self._ready_again():
-            self.close()
-        try:
-            sock = self.open()
-        except OSError as error:
-            raise unreachable(self.address, error) from error
+        sock = self._fresh()
         content = b"" if body is None else json.dumps(body).encode()
         lines = {"Host": "minidocker", "User-Agent": "minidocker", **headers}
         if body is not None:
@@ -174,6 +195,15 @@ class Connection:
             sock.sendall(data)
         except OSError as error:
             self.close()
+            raise unreachable(self.address, error) from error
+
+    def _fresh(self) -> socket.socket:
+        """The socket, ready for a request."""
+        if self._sock is not None and not self._ready_again():
+            self.close()
+        try:
+            return self.open()
+        except OSError as error:
             raise unreachable(self.address, error) from error
 
     def _ready_again(self) -> bool:

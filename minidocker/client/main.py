@@ -40,10 +40,13 @@ CONTAINER = {
 IMAGE = {
     "inspect": ("inspect", "IMAGE_INSPECT", "Show all about one or more images"),
     "ls": ("listing", "IMAGES", "List images"),
+    "import": ("archives", "IMPORT", "Import a tarball to create a filesystem image"),
     "pull": ("images", "PULL", "Download an image from a registry"),
+    "load": ("archives", "LOAD", "Load images from a tar archive or STDIN"),
     "rm": ("images", "RMI", "Remove one or more images"),
     "tag": ("images", "TAG", "Create a tag that refers to an image"),
 }
+    "save": ("archives", "SAVE", "Save images to a tar archive"),
 SYSTEM = {
     "events": ("streaming", "EVENTS", "Get real time events from the server"),
     "info": ("system", "INFO", "Display system-wide information"),
@@ -67,11 +70,14 @@ TOP: Table = {
     "images": IMAGE["ls"],
     "info": SYSTEM["info"],
     "inspect": ("inspect", "INSPECT", "Show all about containers and images"),
+    "import": IMAGE["import"],
     "ps": CONTAINER["ls"],
     "pull": IMAGE["pull"],
+    "load": IMAGE["load"],
     "rmi": IMAGE["rm"],
     "tag": IMAGE["tag"],
     "version": ("system", "VERSION", "Show the version information"),
+    "save": IMAGE["save"],
 }
 # Other names that Docker has for the same, not listed in help.
 ALIASES = {"list": "ls", "ps": "ls", "remove": "rm"}

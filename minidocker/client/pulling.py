@@ -57,11 +57,21 @@ def pull(
         tag=tag or (None if all_tags else "latest"),
         platform=platform,
     )
-    messages = _checked(reply.messages())
+    messages = reply.messages()
     if quiet:
-        for _ in messages:
+        for _ in _checked(messages):
             pass
-    elif out.isatty() and os.environ.get("TERM") != "dumb":
+    else:
+        show(messages, out)
+
+
+def show(messages: Iterable[Message], out: IO[str]) -> None:
+    """Show what an answer of messages says while it comes.
+
+    Raises ``MinidockerError`` for the message that says that it failed.
+    """
+    messages = _checked(messages)
+    if out.isatty() and os.environ.get("TERM") != "dumb":
         _bars(messages, out)
     else:
         for message in messages:

@@ -23,6 +23,7 @@ from minidocker.daemon import (
     events,
     execs,
     images,
+    image_archives,
     networks,
     pull,
     system,
@@ -97,6 +98,9 @@ ROUTES: Final = (
     Route("POST", "/images/{name}/tag", images.tag, "ImageTag"),
     Route("DELETE", "/images/{name}", images.remove, "ImageDelete"),
     Route("GET", "/networks", networks.listing, "NetworkList"),
+    Route("GET", "/images/get", image_archives.save_all, "ImageGetAll"),
+    Route("POST", "/images/load", image_archives.load, "ImageLoad"),
+    Route("GET", "/images/{name}/get", image_archives.save, "ImageGet"),
     Route("GET", "/networks/{id}", networks.inspect, "NetworkInspect"),
     Route("GET", "/volumes", networks.volumes, "VolumeList"),
     # This engine's own: what a start did, and what one would do.

@@ -1,4 +1,4 @@
-"""What a pull says while it works: values, in Docker's own words.
+"""What a pull or a load says while it works: values, in Docker's own words.
 
 The pull calls ``tell(Progress(...))``; who listens (the daemon turns each into
 a JSON message, a test into a list) is not its business.
@@ -17,6 +17,7 @@ DOWNLOADED = "Download complete"
 EXTRACTING = "Extracting"
 PULLED = "Pull complete"
 EXISTS = "Already exists"
+LOADING = "Loading layer"
 
 
 @dataclass(frozen=True)

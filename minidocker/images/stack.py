@@ -112,22 +112,33 @@ def plan_layers(
 
 
 async def _unpack(layer: Layer, diff_ids: Sequence[str], store: ImageStore, tell: Tell) -> None:
-    loop = asyncio.get_running_loop()
     meter = Meter(tell, layer.short, EXTRACTING, layer.descriptor.size)
+    await unpack(layer.descriptor.digest, diff_ids, layer.index, store, meter)
+
+
+async def unpack(
+    digest: str, diff_ids: Sequence[str], index: int, store: ImageStore, meter: Meter
+) -> None:
+    """Have the blob ``digest`` unpacked as the layer ``diff_ids[index]``, in a thread.
+
+    The caller holds both.  Raises what ``LayerStore.ensure`` does; ``SystemFailure`` too when
+    the layer is there already, and the blob is another one.
+    """
+    loop = asyncio.get_running_loop()
     stop = threading.Event()
 
     def open_blob() -> BinaryIO:
         def at(count: int) -> None:
             loop.call_soon_threadsafe(meter.at, count)
 
-        return cast(BinaryIO, Watched(store.blobs.open(layer.descriptor.digest), stop, at))
+        return cast(BinaryIO, Watched(store.blobs.open(digest), stop, at))
 
     def work() -> None:
-        if store.layers.has(layer.chain_id):
+        if store.layers.has(chain_ids(diff_ids[: index + 1])[-1]):
             # Unpacked from other bytes, of another compression: are these the same layer?
-            check_diff_id(open_blob, layer.diff_id)
+            check_diff_id(open_blob, diff_ids[index])
         else:
-            store.layers.ensure(diff_ids, layer.index, open_blob)
+            store.layers.ensure(diff_ids, index, open_blob)
 
     await in_thread(work, stop.set)
 

@@ -135,6 +135,10 @@ class ImageStore:
         found = [reference for reference, id in self._names.items() if id == image_id]
         return sorted(found, key=str)
 
+    def in_repository(self, name: str) -> list[Reference]:
+        """All references of a repository ("docker.io/library/alpine"), sorted."""
+        return sorted((each for each in self._names if each.name == name), key=str)
+
     # -- changing
 
     def add_manifest(self, manifest: bytes, references: Iterable[Reference] = ()) -> Image:

@@ -7,7 +7,7 @@ come to its end: then nothing writes any more, and what it made can be undone.
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable
+from collections.abc import AsyncGenerator, Callable, Generator, Iterator
 from typing import TypeVar
 
 T = TypeVar("T")
@@ -36,3 +36,25 @@ async def in_thread(
         if not task.cancelled() and task.exception() is None:
             undo(task.result())
         raise
+
+
+BATCH = 1 << 18  # bytes
+
+
+async def pieces_in_thread(pieces: Iterator[bytes]) -> AsyncGenerator[bytes]:
+    """The pieces, made in a thread, small ones put together; closed in the end."""
+    try:
+        while batch := await in_thread(lambda: _batch(pieces)):
+            yield batch
+    finally:
+        if isinstance(pieces, Generator):
+            pieces.close()
+
+
+def _batch(pieces: Iterator[bytes]) -> bytes:
+    batch = bytearray()
+    for piece in pieces:
+        batch += piece
+        if len(batch) >= BATCH:
+            break
+    return bytes(batch)
