@@ -10,27 +10,35 @@ from __future__ import annotations
 import asyncio
 import calendar
 import contextlib
+import functools
 import json
 import os
 import time
 from collections.abc import AsyncIterator, Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
-from typing import BinaryIO
+from typing import BinaryIO, NamedTuple
 
 from minidocker.linux import inotify
 
-BLOCK = 65536
-AT_ONCE = 1000  # lines, before others in the event loop get their turn
+BLOCK = 1 << 18  # bytes read at once; then others in the event loop get their turn
 
 
-@dataclass(frozen=True)
-class LogLine:
-    """``time_ns``: Unix time.  ``stream``: "stdout" or "stderr".  ``data``: with its newline."""
+class LogLine(NamedTuple):
+    """``when``: RFC 3339, as it is in the file.  ``stream``: "stdout" or "stderr".
+    ``data``: with its newline."""
 
-    time_ns: int
+    when: str
     stream: str
     data: bytes
+
+    @property
+    def time_ns(self) -> int:
+        """Unix time; 0 when it cannot be read."""
+        try:
+            return parse_time(self.when)
+        except (ValueError, AttributeError):
+            return 0
 
 
 @dataclass(frozen=True)
@@ -43,29 +51,57 @@ class Wish:
     until_ns: int | None = None
     tail: int | None = None
 
-    def wants(self, line: LogLine) -> bool:
-        """Whether this one is to be shown."""
-        return (self.stdout if line.stream == "stdout" else self.stderr) and (
-            line.time_ns >= self.since_ns
-            and (self.until_ns is None or line.time_ns <= self.until_ns)
-        )
+    def chosen(self, lines: list[LogLine]) -> list[LogLine]:
+        """Those that are to be shown."""
+        if not (self.stdout and self.stderr):
+            stream = "stdout" if self.stdout else "stderr" if self.stderr else ""
+            lines = [line for line in lines if line.stream == stream]
+        if self.since_ns:
+            lines = [line for line in lines if line.time_ns >= self.since_ns]
+        if self.until_ns is not None:
+            lines = [line for line in lines if line.time_ns <= self.until_ns]
+        return lines
+
+
+def parse_lines(data: bytes) -> list[LogLine]:
+    """Whole lines of the file; what a crash has damaged is passed over.
+
+    All of them are parsed as one JSON list, which is ten times faster than one by one.
+    """
+    try:
+        found = json.loads(b"[" + data[:-1].replace(b"\n", b",") + b"]")
+        if len(found) == data.count(b"\n"):
+            lines = [LogLine(each["time"], each["stream"], each["log"].encode()) for each in found]
+            return [line for line in lines if line.stream in _STREAMS]
+    except _DAMAGE:
+        pass
+    return [line for entry in data.split(b"\n") if (line := parse_line(entry)) is not None]
 
 
 def parse_line(entry: bytes) -> LogLine | None:
-    """One line of the file; None for one that was cut by a crash."""
+    """One line of the file; None for one that is damaged."""
     try:
         found = json.loads(entry)
-        line = LogLine(parse_time(found["time"]), found["stream"], found["log"].encode())
-        return line if line.stream in ("stdout", "stderr") else None
-    except (ValueError, KeyError, TypeError, AttributeError):
+        line = LogLine(found["time"], found["stream"], found["log"].encode())
+        return line if line.stream in _STREAMS else None
+    except _DAMAGE:
         return None
+
+
+_STREAMS = ("stdout", "stderr")
+_DAMAGE = (ValueError, KeyError, TypeError, AttributeError, RecursionError)
 
 
 def parse_time(text: str) -> int:
     """RFC 3339 in UTC with up to nine digits, as Unix nanoseconds.  Raises ``ValueError``."""
     whole, _, fraction = text.removesuffix("Z").partition(".")
-    seconds = calendar.timegm(time.strptime(whole, "%Y-%m-%dT%H:%M:%S"))
-    return seconds * 10**9 + int(fraction.ljust(9, "0")[:9] or 0)
+    return _seconds(whole) * 10**9 + int(fraction.ljust(9, "0")[:9] or 0)
+
+
+@functools.lru_cache(maxsize=16)
+def _seconds(whole: str) -> int:
+    """Neighbours in a log are of the same second."""
+    return calendar.timegm(time.strptime(whole, "%Y-%m-%dT%H:%M:%S"))
 
 
 def files_of(path: Path) -> list[Path]:
@@ -132,12 +168,15 @@ def last_lines(file: BinaryIO, count: int) -> tuple[int, int]:
         at -= size
         file.seek(at)
         block = file.read(size)
-        for offset in range(size - 1, -1, -1):
-            # The newline at the very end closes the last line, it begins none.
-            if block[offset] == 0x0A and at + offset != end - 1:
-                found += 1
-                if found == count:
-                    return at + offset + 1, count
+        # The newline at the very end closes the last line, it begins none.
+        stop = size - 1 if at + size == end else size
+        there = block.count(b"\n", 0, stop)
+        if found + there < count:
+            found += there
+            continue
+        for _ in range(count - found):
+            stop = block.rindex(b"\n", 0, stop)
+        return at + stop + 1, count
     return 0, min(count, found + (end > 0))
 
 
@@ -165,12 +204,12 @@ class LogReader:
         self._files = open_at(path, wish.tail)
         self._partial = b""
 
-    def lines(self) -> Iterator[LogLine]:
+    def lines(self) -> list[LogLine]:
         """What there is now of what is wanted, and was not read yet."""
-        return (line for line in self.entries() if line is not None)
+        return [line for batch in self.batches() for line in batch]
 
-    def entries(self) -> Iterator[LogLine | None]:
-        """The same, with None for each line that is not wanted."""
+    def batches(self) -> Iterator[list[LogLine]]:
+        """The same, as many at once as are in one block of the file: perhaps none."""
         while True:
             if not self._files:
                 self._reopen()
@@ -188,17 +227,14 @@ class LogReader:
         while self._files:
             self._files.pop().close()
 
-    def _rest_of(self, file: BinaryIO) -> Iterator[LogLine | None]:
+    def _rest_of(self, file: BinaryIO) -> Iterator[list[LogLine]]:
         if os.fstat(file.fileno()).st_size < file.tell():  # with one file only, it begins anew
             file.seek(0)
             self._partial = b""
-        while entry := file.readline():
-            if not entry.endswith(b"\n"):  # its writer is in the middle of it
-                self._partial += entry
-                return
-            line = parse_line(self._partial + entry)
-            self._partial = b""
-            yield line if line is not None and self._wish.wants(line) else None
+        while data := file.read(BLOCK):
+            whole, newline, rest = (self._partial + data).rpartition(b"\n")
+            self._partial = rest  # its writer is in the middle of it
+            yield self._wish.chosen(parse_lines(whole + newline)) if newline else []
 
     def _next_file(self) -> bool:
         """After a rotation the file that was read last has a successor."""
@@ -215,8 +251,9 @@ class LogReader:
 
 async def read_log(
     path: Path, wish: Wish, follow: asyncio.Event | None, running: Callable[[], bool]
-) -> AsyncIterator[LogLine]:
-    """The log's lines; while ``running()``, and if ``follow`` is given, also those to come.
+) -> AsyncIterator[list[LogLine]]:
+    """The log's lines, some at a time; while ``running()``, and if ``follow`` is given, also those
+    to come.
 
     ``follow`` is set by whoever knows that the container has ended.
     """
@@ -225,11 +262,10 @@ async def read_log(
     try:
         while True:
             last = follow is None or news is None or not running()
-            for count, line in enumerate(reader.entries(), 1):
-                if line is not None:
-                    yield line
-                if count % AT_ONCE == 0:
-                    await asyncio.sleep(0)
+            for lines in reader.batches():
+                if lines:
+                    yield lines
+                await asyncio.sleep(0)
             if last or news is None or follow is None:
                 return
             if wish.until_ns is not None and time.time_ns() > wish.until_ns:

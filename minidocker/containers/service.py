@@ -300,8 +300,8 @@ class Containers:
         until_ns: int | None = None,
         tail: int | None = None,
         follow: bool = False,
-    ) -> AsyncIterator[LogLine]:
-        """Its log; with ``follow``, until it has stopped and all is read.
+    ) -> AsyncIterator[list[LogLine]]:
+        """Its log, some lines at a time; with ``follow``, until it has stopped and all is read.
 
         Raises (at once, not at the first line) ``InvalidParameter`` with log driver ``none``.
         """

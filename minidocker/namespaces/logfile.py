@@ -9,9 +9,11 @@ a file has reached its size, ``NAME`` becomes ``NAME.1``, ``NAME.1`` becomes
 
 from __future__ import annotations
 
+import json
 import os
 import time
-from json.encoder import encode_basestring
+from collections.abc import Iterable, Mapping
+from typing import Any
 
 MAX_LINE = 16384  # a longer line is cut in pieces, as Docker does
 
@@ -40,18 +42,48 @@ def split_lines(data: bytes) -> tuple[list[bytes], bytes]:
     return lines, rest
 
 
-def encode_entries(lines: list[bytes], stream: str, now_ns: int) -> bytes:
-    """Lines of the container as lines of the log.  Bytes that are no UTF-8 become U+FFFD."""
-    tail = f',"stream":"{stream}","time":"{timestamp(now_ns)}"}}\n'
-    return "".join(
-        [f'{{"log":{encode_basestring(line.decode(errors="replace"))}{tail}' for line in lines]
-    ).encode()
+def escape(data: bytes) -> bytes:
+    """``data`` as it stands in a JSON string, but for its newlines (RFC 8259, section 7).
+
+    Bytes that are no UTF-8 become U+FFFD.  A replacement of bytes that are not there costs
+    next to nothing, so whole blocks are escaped at once.
+    """
+    if not data.isascii():
+        data = data.decode(errors="replace").encode()
+    escaped = data.replace(b"\\", b"\\\\").replace(b'"', b'\\"')
+    for control in set(data.translate(None, _NO_CONTROLS)):
+        name = json.dumps(chr(control))[1:-1]
+        escaped = escaped.replace(bytes([control]), name.encode())
+    return escaped
 
 
-def open_log(path: str | None) -> int:
-    """A descriptor that appends to the log at ``path``; -1 for None, where none is kept."""
-    if path is None:
-        return -1
+_NO_CONTROLS = b"\n" + bytes(range(0x20, 0x100))
+
+
+def frame_of(stream: str, now_ns: int) -> tuple[bytes, bytes]:
+    """What stands in an entry before and after the text."""
+    return b'{"log":"', f'","stream":"{stream}","time":"{timestamp(now_ns)}"}}\n'.encode()
+
+
+def encode_lines(data: bytes, stream: str, now_ns: int) -> bytes:
+    """Whole lines of the container as entries of the log, one each."""
+    head, tail = frame_of(stream, now_ns)
+    between = b"\\n" + tail + head
+    return head + escape(data).replace(b"\n", between)[: -len(head)]
+
+
+def encode_pieces(pieces: Iterable[bytes], stream: str, now_ns: int) -> bytes:
+    """An entry for each piece, with a newline at its end or without."""
+    head, tail = frame_of(stream, now_ns)
+    return b"".join(head + escape(piece).replace(b"\n", b"\\n") + tail for piece in pieces)
+
+
+def open_log(log: Mapping[str, Any]) -> int:
+    """A descriptor that appends to the log (the launch protocol's ``log``); -1: none is kept."""
+    return -1 if log["driver"] == "none" else open_file(log["path"])
+
+
+def open_file(path: str) -> int:
     return os.open(path, os.O_WRONLY | os.O_APPEND | os.O_CREAT | os.O_CLOEXEC, 0o640)
 
 
@@ -64,7 +96,7 @@ class JsonLog:
     def __init__(self, path: str, max_size: int = -1, max_file: int = 1, fd: int = -1) -> None:
         self.path, self.max_size, self.max_file = path, max_size, max_file
         self._rest = {"stdout": b"", "stderr": b""}
-        self._use(fd if fd >= 0 else open_log(path))
+        self._use(fd if fd >= 0 else open_file(path))
 
     def _use(self, fd: int) -> None:
         self._fd = fd
@@ -72,15 +104,20 @@ class JsonLog:
 
     def write(self, stream: str, data: bytes) -> None:
         """Take bytes as they come; the last line waits until it is complete."""
-        lines, self._rest[stream] = split_lines(self._rest[stream] + data)
-        if lines:
-            self._append(encode_entries(lines, stream, time.time_ns()))
+        data = self._rest[stream] + data
+        if max(map(len, data.split(b"\n"))) < MAX_LINE:
+            whole, newline, self._rest[stream] = data.rpartition(b"\n")
+            if newline:
+                self._append(encode_lines(whole + newline, stream, time.time_ns()))
+            return
+        pieces, self._rest[stream] = split_lines(data)
+        self._append(encode_pieces(pieces, stream, time.time_ns()))
 
     def close(self) -> None:
         """Write what is left without a newline, and close."""
         for stream, rest in self._rest.items():
             if rest:
-                self._append(encode_entries([rest], stream, time.time_ns()))
+                self._append(encode_pieces([rest], stream, time.time_ns()))
         os.close(self._fd)
 
     def _append(self, entries: bytes) -> None:
@@ -106,7 +143,7 @@ class JsonLog:
                 continue
         if self.max_file <= 1:
             os.truncate(self.path, 0)
-        self._use(open_log(self.path))
+        self._use(open_file(self.path))
 
 
 class NoLog:

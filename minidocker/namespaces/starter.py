@@ -110,7 +110,7 @@ def _start(request: Mapping[str, Any], lent: Sequence[int]) -> tuple[int, dict[s
     path = request.get("socket")
     listener = listen_unix(path).detach() if path else -1
     try:
-        log = open_log((request.get("log") or {}).get("path"))
+        log = open_log(request.get("log") or {"driver": "none"})
         pid, terminal = start(plan, theirs, report, inits, trace)
     except BaseException:  # whatever it was, nobody may find the socket
         if path:

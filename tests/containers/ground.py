@@ -180,7 +180,8 @@ class Stage:
         return await self.containers.wait(container.id)
 
     async def log(self, container: Container, **how: Any) -> list[bytes]:
-        return [line.data async for line in self.containers.logs(container.id, **how)]
+        batches = self.containers.logs(container.id, **how)
+        return [line.data async for batch in batches for line in batch]
 
     def actions(self, container: Container) -> list[str]:
         """What was told of it, in order."""

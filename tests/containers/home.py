@@ -131,13 +131,13 @@ class Engine:
 
     async def log(self, id: str, **wish: Any) -> str:
         """Its whole log as text."""
-        lines = [line.data async for line in self.containers.logs(id, **wish)]
+        lines = [line.data async for some in self.containers.logs(id, **wish) for line in some]
         return b"".join(lines).decode()
 
     async def said(self, id: str, text: str) -> None:
         """Returns when a line of its log begins with ``text``."""
-        async for line in self.containers.logs(id, follow=True):
-            if line.data.decode().startswith(text):
+        async for lines in self.containers.logs(id, follow=True):
+            if any(line.data.decode().startswith(text) for line in lines):
                 return
         raise AssertionError(f"it ended without saying {text!r}")
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import io
+import json
 import tempfile
 from pathlib import Path
 
@@ -18,10 +19,17 @@ from minidocker.containers.logs import (
     files_of,
     last_lines,
     parse_line,
+    parse_lines,
     parse_time,
     read_log,
 )
-from minidocker.namespaces.logfile import JsonLog, encode_entries, timestamp
+from minidocker.namespaces.logfile import (
+    MAX_LINE,
+    JsonLog,
+    encode_lines,
+    encode_pieces,
+    timestamp,
+)
 
 lines = st.lists(st.text(st.characters(exclude_characters="\n", codec="utf-8"), max_size=20))
 streams = st.sampled_from(["stdout", "stderr"])
@@ -34,8 +42,55 @@ def test_a_time_is_read_to_the_nanosecond(time_ns: int) -> None:
 
 @given(st.text(st.characters(codec="utf-8"), max_size=50), streams, st.integers(0, 4 * 10**18))
 def test_an_entry_is_read_as_it_was_written(text: str, stream: str, time_ns: int) -> None:
-    entry = encode_entries([text.encode()], stream, time_ns)
-    assert parse_line(entry) == LogLine(time_ns, stream, text.encode())
+    entry = encode_pieces([text.encode()], stream, time_ns)
+    line = parse_line(entry)
+    assert line is not None
+    assert (line.time_ns, line.stream, line.data) == (time_ns, stream, text.encode())
+
+
+entries = st.one_of(
+    st.binary(max_size=20).map(lambda data: data.replace(b"\n", b"") + b"\n"),
+    st.builds(
+        lambda text, stream: encode_pieces([text.encode()], stream, 1),
+        st.text(st.characters(codec="utf-8"), max_size=9),
+        streams | st.just("stdwhat"),
+    ),
+)
+
+
+@given(st.lists(entries, max_size=6))
+def test_many_lines_at_once_are_those_that_each_is(parts: list[bytes]) -> None:
+    each = [line for entry in parts if (line := parse_line(entry)) is not None]
+    assert parse_lines(b"".join(parts)) == each
+
+
+@given(st.binary(max_size=200), streams)
+def test_lines_encoded_at_once_are_those_encoded_one_by_one(data: bytes, stream: str) -> None:
+    lines = [line + b"\n" for line in (data + b"\n").split(b"\n")[:-1]]
+    assert encode_lines(data + b"\n", stream, 7) == encode_pieces(lines, stream, 7)
+
+
+@given(st.binary(max_size=200), streams, st.integers(0, 4 * 10**18))
+def test_an_entry_is_the_json_that_pythons_own_encoder_writes(
+    data: bytes, stream: str, time_ns: int
+) -> None:
+    entry = {"log": data.decode(errors="replace"), "stream": stream, "time": timestamp(time_ns)}
+    line = json.dumps(entry, ensure_ascii=False, separators=(",", ":")) + "\n"
+    assert encode_pieces([data], stream, time_ns) == line.encode()
+
+
+@given(st.lists(st.binary(max_size=40)), st.sampled_from([b"", b"x" * MAX_LINE, b"\\n\n"]))
+def test_however_output_is_cut_the_log_has_all_of_it(pieces: list[bytes], odd: bytes) -> None:
+    with tempfile.TemporaryDirectory() as folder:
+        path = Path(folder, "log")
+        log = JsonLog(str(path))
+        for piece in (*pieces, odd, *pieces):
+            log.write("stdout", piece)
+        log.close()
+        reader = LogReader(path, Wish())
+        said = b"".join(line.data for line in reader.lines())
+        reader.close()
+    assert said.decode() == b"".join((*pieces, odd, *pieces)).decode(errors="replace")
 
 
 @given(st.binary(max_size=60))
@@ -96,15 +151,16 @@ def test_only_what_is_wanted_is_read(
     for time_ns in range(10):
         for stream, wanted in (("stdout", stdout), ("stderr", stderr)):
             inside = since <= time_ns and (until is None or time_ns <= until)
-            assert wish.wants(LogLine(time_ns, stream, b"")) == (wanted and inside)
+            line = LogLine(timestamp(time_ns), stream, b"")
+            assert wish.chosen([line]) == ([line] if wanted and inside else [])
 
 
 def test_half_a_line_waits_for_its_other_half(tmp_path: Path) -> None:
     path = tmp_path / "log"
-    entry = encode_entries([b"whole\n"], "stdout", 1)
+    entry = encode_pieces([b"whole\n"], "stdout", 1)
     path.write_bytes(entry[:10])
     reader = LogReader(path, Wish())
-    assert list(reader.lines()) == []
+    assert reader.lines() == []
     with path.open("ab") as file:
         file.write(entry[10:])
     assert [line.data for line in reader.lines()] == [b"whole\n"]
@@ -121,8 +177,8 @@ def test_a_follower_hears_of_every_line_until_the_end(tmp_path: Path, size: int)
         log = JsonLog(str(path), size, 100)
 
         async def follow() -> None:
-            async for line in read_log(path, Wish(), ended, lambda: not ended.is_set()):
-                got.append(line.data)
+            async for batch in read_log(path, Wish(), ended, lambda: not ended.is_set()):
+                got.extend(line.data for line in batch)
 
         following = asyncio.create_task(follow())
         for number in range(20):
@@ -148,7 +204,7 @@ def test_a_follower_of_a_log_that_is_not_there_yet_waits_for_it(tmp_path: Path) 
         await asyncio.sleep(0)
         log = JsonLog(str(path))
         log.write("stderr", b"here\n")
-        line = await asyncio.wait_for(first, 10)
+        (line,) = await asyncio.wait_for(first, 10)
         await news.aclose()  # type: ignore[attr-defined]
         log.close()
         return line.data

@@ -8,7 +8,7 @@ import sys
 from pathlib import Path
 
 from minidocker.containers.logs import LogReader, Wish, read_log
-from minidocker.namespaces.logfile import JsonLog, encode_entries
+from minidocker.namespaces.logfile import JsonLog, encode_pieces
 
 WRITER = """
 import sys
@@ -37,7 +37,7 @@ def test_a_gap_in_the_numbers_hides_nothing(tmp_path: Path) -> None:
     """In the middle of a rotation one number is missing: NAME.1 has become NAME.2 already."""
     path = tmp_path / "log"
     for name, text in (("log.3", b"1\n"), ("log.2", b"2\n"), ("log", b"3\n")):
-        (tmp_path / name).write_bytes(encode_entries([text], "stdout", 1))
+        (tmp_path / name).write_bytes(encode_pieces([text], "stdout", 1))
     reader = LogReader(path, Wish())
     assert [line.data for line in reader.lines()] == [b"1\n", b"2\n", b"3\n"]
     reader.close()
@@ -55,14 +55,14 @@ def test_a_log_of_one_file_begins_anew(tmp_path: Path) -> None:
 
 def test_half_a_line_at_the_end_of_an_old_file_spoils_nothing(tmp_path: Path) -> None:
     (tmp_path / "log.1").write_bytes(b'{"log":"cut by a full di')
-    (tmp_path / "log").write_bytes(encode_entries([b"whole\n"], "stdout", 1))
+    (tmp_path / "log").write_bytes(encode_pieces([b"whole\n"], "stdout", 1))
     reader = LogReader(tmp_path / "log", Wish())
     assert [line.data for line in reader.lines()] == [b"whole\n"]
     reader.close()
 
 
 def test_lines_that_are_not_wanted_let_others_have_their_turn(tmp_path: Path) -> None:
-    (tmp_path / "log").write_bytes(encode_entries([b"x\n"] * 5000, "stdout", 1))
+    (tmp_path / "log").write_bytes(encode_pieces([b"x\n"] * 50_000, "stdout", 1))
 
     async def story() -> int:
         turns = 0
@@ -83,7 +83,7 @@ def test_lines_that_are_not_wanted_let_others_have_their_turn(tmp_path: Path) ->
 
 
 def test_a_stream_that_does_not_exist_is_no_line(tmp_path: Path) -> None:
-    (tmp_path / "log").write_bytes(encode_entries([b"x\n"], "stdwhat", 1))
+    (tmp_path / "log").write_bytes(encode_pieces([b"x\n"], "stdwhat", 1))
     reader = LogReader(tmp_path / "log", Wish())
-    assert list(reader.lines()) == []
+    assert reader.lines() == []
     reader.close()

@@ -122,3 +122,10 @@ def test_input_that_nobody_reads_is_no_error_at_the_clients_end(bench: Bench) ->
         for _ in range(100):
             running.client.sendall(b"never read")
     assert running.finish().code == 0  # and its recv did not raise ECONNRESET
+
+
+def test_without_a_log_nothing_is_written_down(bench: Bench) -> None:
+    result = bench.sh("echo said; echo wrong >&2", log={"driver": "none"})
+    assert result.text == "said\nwrong\n"
+    assert not (result.directory / "log").exists()
+    assert (bench.sh("echo said").directory / "log").read_text().count("said") == 1
