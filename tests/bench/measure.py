@@ -12,7 +12,7 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from tests.bench import memory
+from tests.bench import memory, streams
 from tests.bench.figures import Aim, Figure
 from tests.support.busybox import archive
 from tests.support.cli import DockerCli
@@ -61,6 +61,7 @@ def figures(rounds: int, against: Path | None, say: Callable[[str], None]) -> li
                 *idle_memory(theirs, ours, say),
                 *commands(rounds, theirs, engine, say),
                 *ready(root, against is None, say),
+                *streams.figures(theirs.docker, ours.docker, say),
             ]
     finally:
         shutil.rmtree(root, ignore_errors=True)
