@@ -144,7 +144,7 @@ class Containers:
         )
         home = core.places.directory(id)
         lower = tuple(str(each) for each in core.snapshots.layers.lower_dirs(image.config.diff_ids))
-        snapshot = Snapshot(lower or (f"{home}/empty",), f"{home}/upper", f"{home}/work")
+        snapshot = Snapshot((f"{home}/init", *lower), f"{home}/upper", f"{home}/work")
         return [
             {"process": process, "text": step.describe(), "chapter": step.chapter}
             for process, step in plan(core, container, snapshot)

@@ -84,7 +84,7 @@ def graph_driver(around: Around) -> dict[str, Any]:
     return {
         "Name": STORAGE_DRIVER,
         "Data": {
-            "LowerDir": ":".join(around.lower),
+            "LowerDir": ":".join([str(around.directory / "init"), *around.lower]),
             # Mounted in the container's own namespace: on the host there is no such place.
             "MergedDir": "",
             "UpperDir": str(upper),

@@ -1,5 +1,6 @@
-"""A container's own file system: its image's layers, and one thin layer of its own on top.
+"""A container's own file system: its image's layers, the engine's, and its own on top.
 
+The engine's (``init_layer.py``) is made with the container and never written again.
 ``Snapshots`` prepares directories and mounts nothing: the container mounts them
 itself, in its own mount namespace.  ``CopyingSnapshots`` keeps the same contract
 where there is no overlayfs: it makes a whole copy.  What both promise is tested
@@ -17,6 +18,7 @@ from typing import Protocol
 
 from minidocker.errors import Conflict, NotFound
 from minidocker.layers.apply import merge_layer
+from minidocker.layers.init_layer import make_init_layer
 from minidocker.layers.metadata import copy_metadata
 from minidocker.layers.store import LayerStore
 from minidocker.layers.trees import remove_tree
@@ -26,9 +28,10 @@ from minidocker.layers.trees import remove_tree
 class Snapshot:
     """The directories of one container's root, all absolute paths.
 
-    ``lower``: read only, topmost first.  ``upper``: the container's own changes,
-    or with no ``lower`` the whole tree.  ``work``: overlayfs's scratch directory, on
-    the same file system as ``upper``; empty when there is nothing to mount.
+    ``lower``: read only, topmost first: the engine's own, then the image's.  ``upper``: the
+    container's own changes, or with no ``lower`` the whole tree.  ``work``: overlayfs's
+    scratch directory, on the same file system as ``upper``; empty when there is nothing
+    to mount.
     """
 
     lower: tuple[str, ...]
@@ -55,7 +58,7 @@ class SnapshotStore(Protocol):
 
 
 class Snapshots:
-    """Snapshots for overlayfs, under ``<containers_root>/<id>/upper`` and ``.../work``.
+    """Snapshots for overlayfs, under ``<containers_root>/<id>``: ``init``, ``upper`` and ``work``.
 
     Other files in the container's directory belong to others, and stay.
     """
@@ -71,12 +74,12 @@ class Snapshots:
         if (home / "upper").is_dir():
             raise Conflict(f"the container {container_id} has a root already")
         (home / "work").mkdir(parents=True, exist_ok=True)
+        snapshot = self._snapshot(home, lower)
         fresh = _fresh(home / "new-upper")
-        if lower:
-            # The root of an overlay is the upper directory: it must look like the image's.
-            copy_metadata(lower[0], fresh)
+        # The root of an overlay is the upper directory: it must look like the image's.
+        copy_metadata(snapshot.lower[0], fresh)
         os.rename(fresh, home / "upper")
-        return self._snapshot(home, lower)
+        return snapshot
 
     def get(self, container_id: str, diff_ids: Sequence[str]) -> Snapshot:
         """See ``SnapshotStore``."""
@@ -88,14 +91,17 @@ class Snapshots:
     def remove(self, container_id: str) -> None:
         """See ``SnapshotStore``."""
         home = _home(self._root, container_id)
-        for name in ("upper", "work", "new-upper", "empty"):
+        for name in ("upper", "work", "new-upper", "init", "new-init"):
             remove_tree(home / name)
 
     @staticmethod
     def _snapshot(home: Path, lower: Sequence[Path]) -> Snapshot:
-        # An image without layers has a root too, and overlayfs wants a lower directory.
-        below = tuple(str(path) for path in lower) or (str(_empty(home / "empty")),)
-        return Snapshot(below, str(home / "upper"), str(home / "work"))
+        below = [str(path) for path in lower]
+        if not (home / "init").is_dir():  # also for a container of an engine that made none
+            fresh = _fresh(home / "new-init")
+            make_init_layer(str(fresh), below)
+            os.rename(fresh, home / "init")
+        return Snapshot((str(home / "init"), *below), str(home / "upper"), str(home / "work"))
 
 
 class CopyingSnapshots:
@@ -116,6 +122,10 @@ class CopyingSnapshots:
         try:
             for layer in reversed(lower):
                 merge_layer(layer, fresh)
+            init = _fresh(home / "new-init")
+            make_init_layer(str(init), [str(path) for path in lower])
+            merge_layer(init, fresh)
+            remove_tree(init)
         except BaseException:
             # Whatever it was, also Ctrl-C: a half copy is of no use to anyone.
             remove_tree(fresh)
@@ -133,7 +143,7 @@ class CopyingSnapshots:
     def remove(self, container_id: str) -> None:
         """See ``SnapshotStore``."""
         home = _home(self._root, container_id)
-        for name in ("rootfs", "new-rootfs"):
+        for name in ("rootfs", "new-rootfs", "new-init"):
             remove_tree(home / name)
 
 
@@ -147,9 +157,4 @@ def _fresh(path: Path) -> Path:
     remove_tree(path)
     path.mkdir()
     path.chmod(stat.S_IRWXU | stat.S_IRGRP | stat.S_IXGRP | stat.S_IROTH | stat.S_IXOTH)
-    return path
-
-
-def _empty(path: Path) -> Path:
-    path.mkdir(exist_ok=True)
     return path

@@ -227,21 +227,6 @@ class Remount(Step):
 
 
 @dataclass(frozen=True)
-class MakeFile(Step):
-    """An empty file, unless there is one."""
-
-    chapter: ClassVar[str] = "namespaces"
-    root: str
-    path: str
-
-    def describe(self) -> str:
-        return f'open("{self.path}", O_CREAT)'
-
-    def execute(self) -> None:
-        os.close(make_in_root(self.root, self.path, directory=False))
-
-
-@dataclass(frozen=True)
 class MakeNode(Step):
     """A device node in the container's /dev.  The device rules say if it may be opened."""
 

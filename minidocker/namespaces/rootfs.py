@@ -16,7 +16,6 @@ from minidocker.linux.plan import Step
 from minidocker.namespaces.mounts import (
     BindMount,
     DetachParentMount,
-    MakeFile,
     MakeNode,
     MakePropagation,
     MakeSymlink,
@@ -182,9 +181,6 @@ def rootfs_steps(
     steps.append(overlay_step(overlay, root))
     if "private" in propagation:
         steps.append(MakePropagation(root, flags.MS_PRIVATE))
-    # Programs look for the first to know that they are in a container, and mount(8) reads
-    # the second.
-    steps += [MakeFile(root, "/.dockerenv"), MakeSymlink(root, "/etc/mtab", "/proc/mounts")]
     for mount in spec.get("mounts") or ():
         if mount.get("type") in ("cgroup", "cgroup2"):
             if procs_files:
@@ -197,10 +193,11 @@ def rootfs_steps(
 def overlay_step(overlay: Mapping[str, Any], root: str) -> MountOverlay:
     """``{"lower": [...], "upper": ..., "work": ...}``, absolute, as one mount.
 
-    Names become relative to the directory that they share, to keep the options short.
+    Names become relative to the directory that most of them share, the image's layers',
+    to keep the options short.
     """
     lower, upper, work = overlay["lower"], overlay["upper"], overlay["work"]
-    base = os.path.dirname(lower[0])
+    base = os.path.dirname(lower[-1])
     return MountOverlay(
         base=base,
         lower=tuple(os.path.relpath(path, base) for path in lower),

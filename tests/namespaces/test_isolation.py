@@ -164,7 +164,3 @@ def test_a_new_tmpfs_is_for_everyone_and_one_over_a_directory_has_its_mode(bench
         for path in ("/fresh", "/root")
     ]
     assert bench.sh("stat -c %a /fresh /root", mounts=mounts).text.split() == ["1777", "700"]
-
-
-def test_programs_can_see_that_they_are_in_a_container(bench: Bench) -> None:
-    assert bench.sh("cat /.dockerenv; readlink /etc/mtab").text == "/proc/mounts\n"
