@@ -20,7 +20,9 @@ from minidocker.errors import MinidockerError
 CONTAINER = {
     "attach": ("streaming", "ATTACH", "Attach local streams to a running container"),
     "create": ("run", "CREATE", "Create a new container"),
+    "diff": ("files", "DIFF", "Inspect changes to files on a container's filesystem"),
     "exec": ("execute", "EXEC", "Execute a command in a running container"),
+    "export": ("files", "EXPORT", "Export a container's filesystem as a tar archive"),
     "inspect": ("inspect", "CONTAINER_INSPECT", "Show all about one or more containers"),
     "kill": ("life", "KILL", "Kill one or more running containers"),
     "logs": ("streaming", "LOGS", "Fetch the logs of a container"),

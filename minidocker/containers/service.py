@@ -23,6 +23,7 @@ from minidocker.containers.core import Core
 from minidocker.containers.events import EventBus
 from minidocker.containers.execs import Exec, Execs, ExecSpec
 from minidocker.containers.files import hostname_of, share_files, write_files
+from minidocker.containers.filesystem import ContainerFiles
 from minidocker.containers.health import HealthChecks
 from minidocker.containers.launch import Places, seccomp
 from minidocker.containers.lifecycle import Lifecycle
@@ -74,6 +75,7 @@ class Containers:
         self._core = Core(
             places, store, snapshots, cgroups, events, launcher or WarmLauncher(places.run)
         )
+        self.files = ContainerFiles(self._core)
         self._execs = Execs(self._core)
         self._health = HealthChecks(self._core, self._execs)
         self._lifecycle = Lifecycle(self._core, self._health)

@@ -17,6 +17,7 @@ from typing import Final
 from minidocker import __version__
 from minidocker.daemon import (
     container_create,
+    container_files,
     container_life,
     container_look,
     container_streams,
@@ -73,6 +74,8 @@ ROUTES: Final = (
     Route("GET", "/containers/json", container_look.listing, "ContainerList"),
     Route("POST", "/containers/create", container_create.create, "ContainerCreate"),
     Route("GET", "/containers/{id}/json", container_look.inspect, "ContainerInspect"),
+    Route("GET", "/containers/{id}/changes", container_files.changes, "ContainerChanges"),
+    Route("GET", "/containers/{id}/export", container_files.export, "ContainerExport"),
     Route("GET", "/containers/{id}/top", container_look.top, "ContainerTop"),
     Route("GET", "/containers/{id}/stats", container_look.stats, "ContainerStats", lasting=True),
     Route("GET", "/containers/{id}/logs", container_streams.logs, "ContainerLogs", lasting=True),

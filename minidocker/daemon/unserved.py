@@ -9,8 +9,6 @@ from __future__ import annotations
 from typing import Final
 
 UNSERVED: Final = (
-    ("GET", "/containers/{id}/changes", "docker diff"),
-    ("GET", "/containers/{id}/export", "docker export"),
     ("POST", "/containers/{id}/update", "docker update"),
     ("GET", "/containers/{id}/attach/ws", "attaching by a web socket"),
     ("HEAD", "/containers/{id}/archive", "docker cp"),

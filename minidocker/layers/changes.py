@@ -39,36 +39,58 @@ def changes(upper: Path, lowers: Sequence[Path]) -> list[Change]:
     """What the layer ``upper`` changes on ``lowers`` (topmost first), sorted by path.
 
     As Docker lists it: all that is added, but only the top of what is deleted; a
-    directory is changed when something in it is, or its own owner, mode or time.
+    directory is changed when something in it is, or its own owner or mode.
     """
     root = root_of([str(path) for path in lowers])
-    return sorted(_changes(str(upper), root.merged if root else (), "", opaque=False))
+    top = os.open(upper, _OPEN)
+    try:
+        return sorted(_changes(top, root.merged if root else (), "", opaque=False))
+    finally:
+        os.close(top)
 
 
-def _changes(upper: str, below: Sequence[str], path: str, opaque: bool) -> Iterator[Change]:
+# By plain names only: the layer may be that of a running container, which may put a link to
+# anywhere in the place of a directory at any moment.
+_OPEN = os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW | os.O_CLOEXEC
+
+
+def _changes(upper: int, below: Sequence[str], path: str, opaque: bool) -> Iterator[Change]:
     names = sorted(os.listdir(upper))
     for name in names:
-        here, source = f"{path}/{name}", os.path.join(upper, name)
-        status, old = os.lstat(source), look_up(below, name)
+        here, old = f"{path}/{name}", look_up(below, name)
+        try:
+            status = os.stat(name, dir_fd=upper, follow_symlinks=False)
+            inside = os.open(name, _OPEN, dir_fd=upper) if stat.S_ISDIR(status.st_mode) else -1
+        except OSError:
+            continue  # it has just been removed, or replaced
         if is_whiteout(status):
             if old is not None:
                 yield Change(here, "D")
-        elif stat.S_ISDIR(status.st_mode):
-            merged = old.merged if old else ()
-            inner = list(_changes(source, merged, here, is_opaque(source)))
-            if old is None or inner or not _same_directory(old, status):
+        elif inside >= 0:
+            try:
+                merged = old.merged if old else ()
+                inner = list(_changes(inside, merged, here, is_opaque(inside)))
+            finally:
+                os.close(inside)
+            if old is None or inner or not _same(old, status):
                 yield Change(here, "C" if old else "A")
             yield from inner
-        else:
+        elif old is None or not _same(old, status):
             yield Change(here, "C" if old else "A")
     if opaque:
         for name in sorted(set(names_in(below)) - set(names)):
             yield Change(f"{path}/{name}", "D")
 
 
-def _same_directory(old: Found, new: os.stat_result) -> bool:
-    """Whether overlayfs has only copied it up, to have a place for something in it."""
-    keys = ("st_mode", "st_uid", "st_gid", "st_mtime_ns")
+def _same(old: Found, new: os.stat_result) -> bool:
+    """Whether overlayfs has only copied it up: a directory to have a place for something in
+    it, a file that was opened for writing and never written.
+
+    Of directories Docker compares neither time nor size (moby pkg/archive, statDifferent).
+    """
+    keys = ["st_mode", "st_uid", "st_gid", "st_rdev"]
+    if not stat.S_ISDIR(new.st_mode):
+        keys += ["st_size", "st_mtime_ns"]
     return all(getattr(old.status, key) == getattr(new, key) for key in keys)
 
 
