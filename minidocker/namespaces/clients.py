@@ -9,15 +9,18 @@ survives the end of the daemon.  Each output chunk is preceded by Docker's
 from __future__ import annotations
 
 import base64
+import itertools
 import os
 import socket
 import struct
+from collections import deque
 from collections.abc import Mapping
 from typing import Any
 
 HIGH_WATER = 1 << 20
 """Bytes that may wait for a slow client before the container itself has to wait."""
 
+PIECES = 64  # in one call; the kernel takes IOV_MAX, 1024
 _STREAM_NUMBER = {"stdout": 1, "stderr": 2}
 _CTRL = {f"ctrl-{chr(code + 64).lower()}": code for code in range(32)}  # ctrl-@ to ctrl-_
 
@@ -83,38 +86,43 @@ class Client:
         self.keys = DetachKeys(parse_detach_keys(wish.get("detach_keys") or "ctrl-p,ctrl-q"))
         self.early = base64.b64decode(wish.get("early") or "")
         self.gone = False
-        self._queue = bytearray()
+        self.waiting = 0  # bytes in the queue
+        self._queue: deque[memoryview] = deque()
 
     def fileno(self) -> int:
         return self.sock.fileno()
-
-    @property
-    def waiting(self) -> int:
-        return len(self._queue)
 
     def send(self, stream: str, data: bytes) -> None:
         """Queue a chunk of output, and write what the socket takes at once."""
         if self.gone or stream not in self.wants:
             return
-        header = struct.pack(">BxxxI", _STREAM_NUMBER[stream], len(data)) if self.framed else b""
-        if self._queue:
-            self._queue += header
-            self._queue += data
-        else:
-            self._queue += self._write(header + data)
+        idle = not self._queue
+        if self.framed:
+            self._put(struct.pack(">BxxxI", _STREAM_NUMBER[stream], len(data)))
+        self._put(data)
+        if idle:
+            self.flush()
+
+    def _put(self, piece: bytes) -> None:
+        self._queue.append(memoryview(piece))
+        self.waiting += len(piece)
 
     def flush(self) -> None:
-        """Write on: the socket has room again."""
-        self._queue = bytearray(self._write(self._queue))
-
-    def _write(self, data: bytes | bytearray) -> bytes | bytearray:
+        """Write what the socket takes; pieces are sent from where they are, never joined."""
         try:
-            return data[self.sock.send(data) :]
+            while self._queue:
+                sent = self.sock.sendmsg(itertools.islice(self._queue, PIECES))
+                self.waiting -= sent
+                while self._queue and sent >= len(self._queue[0]):
+                    sent -= len(self._queue.popleft())
+                if sent:
+                    self._queue[0] = self._queue[0][sent:]
         except BlockingIOError:
-            return data
+            return
         except OSError:
             self.gone = True
-            return b""
+            self._queue.clear()
+            self.waiting = 0
 
     def read(self) -> bytes | None:
         """What the client typed; b"" at its end of input; None when there is nothing now."""
