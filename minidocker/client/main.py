@@ -19,6 +19,7 @@ from minidocker.errors import MinidockerError
 # name -> (module under minidocker.client.commands, the Verb there, what it does)
 CONTAINER = {
     "attach": ("streaming", "ATTACH", "Attach local streams to a running container"),
+    "commit": ("commit", "COMMIT", "Create a new image from a container's changes"),
     "create": ("run", "CREATE", "Create a new container"),
     "diff": ("files", "DIFF", "Inspect changes to files on a container's filesystem"),
     "exec": ("execute", "EXEC", "Execute a command in a running container"),
@@ -40,15 +41,15 @@ CONTAINER = {
     "wait": ("life", "WAIT", "Block until containers stop, then print their exit codes"),
 }
 IMAGE = {
-    "inspect": ("inspect", "IMAGE_INSPECT", "Show all about one or more images"),
-    "ls": ("listing", "IMAGES", "List images"),
     "import": ("archives", "IMPORT", "Import a tarball to create a filesystem image"),
-    "pull": ("images", "PULL", "Download an image from a registry"),
+    "inspect": ("inspect", "IMAGE_INSPECT", "Show all about one or more images"),
     "load": ("archives", "LOAD", "Load images from a tar archive or STDIN"),
+    "ls": ("listing", "IMAGES", "List images"),
+    "pull": ("images", "PULL", "Download an image from a registry"),
     "rm": ("images", "RMI", "Remove one or more images"),
+    "save": ("archives", "SAVE", "Save images to a tar archive"),
     "tag": ("images", "TAG", "Create a tag that refers to an image"),
 }
-    "save": ("archives", "SAVE", "Save images to a tar archive"),
 SYSTEM = {
     "events": ("streaming", "EVENTS", "Get real time events from the server"),
     "info": ("system", "INFO", "Display system-wide information"),
@@ -70,16 +71,16 @@ TOP: Table = {
     **{name: entry for name, entry in CONTAINER.items() if name not in ("ls", "inspect")},
     "events": SYSTEM["events"],
     "images": IMAGE["ls"],
+    "import": IMAGE["import"],
     "info": SYSTEM["info"],
     "inspect": ("inspect", "INSPECT", "Show all about containers and images"),
-    "import": IMAGE["import"],
+    "load": IMAGE["load"],
     "ps": CONTAINER["ls"],
     "pull": IMAGE["pull"],
-    "load": IMAGE["load"],
     "rmi": IMAGE["rm"],
+    "save": IMAGE["save"],
     "tag": IMAGE["tag"],
     "version": ("system", "VERSION", "Show the version information"),
-    "save": IMAGE["save"],
 }
 # Other names that Docker has for the same, not listed in help.
 ALIASES = {"list": "ls", "ps": "ls", "remove": "rm"}

@@ -68,7 +68,7 @@ async def load(engine: Engine, request: Request) -> Answer:
     """
     quiet = request.flag("quiet")
     platform = parse_platform_json(request.text("platform"))
-    body = Body(request)
+    body = Body(request.chunks)
 
     async def work(say: Say) -> None:
         def progress(news: Progress) -> None:

@@ -13,6 +13,7 @@ import json
 from collections.abc import AsyncIterator, Coroutine
 from typing import Any
 
+from minidocker.daemon import image_import
 from minidocker.daemon.base_image import base_image, is_base
 from minidocker.daemon.engine import Engine
 from minidocker.daemon.exchange import Answer, Request, Stream
@@ -28,9 +29,9 @@ News = asyncio.Queue[Progress | None]
 
 
 async def create(engine: Engine, request: Request) -> Answer:
-    """``fromImage``, ``tag``, ``platform``."""
+    """``fromImage``, ``tag``, ``platform``; with ``fromSrc`` it is an import."""
     if request.text("fromSrc"):
-        raise Refused("docker import is not supported by this engine yet")
+        return await image_import.create(engine, request)
     reference = wanted_reference(request.text("fromImage"), request.text("tag"))
     text = request.text("platform")
     platform = parse_platform(text) if text else None

@@ -16,6 +16,8 @@ from typing import Final
 
 from minidocker import __version__
 from minidocker.daemon import (
+    archives,
+    commit,
     container_create,
     container_files,
     container_life,
@@ -54,7 +56,8 @@ class Route:
     """``operation``: its name in the API's text, which has the rest.
 
     In ``pattern`` a ``{name}`` stands for the name of an image and may hold slashes, any
-    other for one part of the path.  ``lasting``: see ``exchange.Job``.
+    other for one part of the path.  ``lasting``: see ``exchange.Job``; but with the query
+    parameter ``unless`` the handler reads the body itself, and that is brought to its end.
     """
 
     method: str
@@ -62,6 +65,10 @@ class Route:
     handler: Handler
     operation: str
     lasting: bool = False
+    unless: str = ""
+
+    def lasts(self, request: Request) -> bool:
+        return self.lasting and not (self.unless and request.text(self.unless))
 
 
 ROUTES: Final = (
@@ -94,16 +101,17 @@ ROUTES: Final = (
     Route("POST", "/exec/{id}/start", execs.start, "ExecStart"),
     Route("POST", "/exec/{id}/resize", execs.resize, "ExecResize"),
     Route("GET", "/exec/{id}/json", execs.inspect, "ExecInspect"),
+    Route("POST", "/commit", commit.create, "ImageCommit"),
     Route("GET", "/images/json", images.listing, "ImageList"),
-    Route("POST", "/images/create", pull.create, "ImageCreate", lasting=True),
+    Route("POST", "/images/create", pull.create, "ImageCreate", True, "fromSrc"),
+    Route("GET", "/images/get", image_archives.save_all, "ImageGetAll"),
+    Route("POST", "/images/load", image_archives.load, "ImageLoad"),
+    Route("GET", "/images/{name}/get", image_archives.save, "ImageGet"),
     Route("GET", "/images/{name}/json", images.inspect, "ImageInspect"),
     Route("GET", "/images/{name}/history", images.history, "ImageHistory"),
     Route("POST", "/images/{name}/tag", images.tag, "ImageTag"),
     Route("DELETE", "/images/{name}", images.remove, "ImageDelete"),
     Route("GET", "/networks", networks.listing, "NetworkList"),
-    Route("GET", "/images/get", image_archives.save_all, "ImageGetAll"),
-    Route("POST", "/images/load", image_archives.load, "ImageLoad"),
-    Route("GET", "/images/{name}/get", image_archives.save, "ImageGet"),
     Route("GET", "/networks/{id}", networks.inspect, "NetworkInspect"),
     Route("GET", "/volumes", networks.volumes, "VolumeList"),
     # This engine's own: what a start did, and what one would do.
@@ -180,11 +188,12 @@ class Router:
             found = match(request.method, request.path)
             if found is None:
                 raise unserved(request.method, request.path)
+            route, request.params = found
+            lasting = route.lasts(request)
         except MinidockerError as error:
             return Job(functools.partial(_always, answer_for(error)))
-        route, request.params = found
         log.debug("%s %s?%s", request.method, request.path, request.raw_query)
-        return Job(functools.partial(self._run, route, request), route.lasting)
+        return Job(functools.partial(self._run, route, request), lasting)
 
     async def _run(self, route: Route, request: Request) -> Answer:
         try:

@@ -17,7 +17,6 @@ UNSERVED: Final = (
     ("POST", "/containers/prune", "docker container prune"),
     ("POST", "/build", "docker build"),
     ("POST", "/build/prune", "docker builder prune"),
-    ("POST", "/commit", "docker commit"),
     ("POST", "/session", "BuildKit"),
     ("POST", "/images/{name}/push", "docker push"),
     ("GET", "/images/search", "docker search"),

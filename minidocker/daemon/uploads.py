@@ -8,7 +8,7 @@ from collections.abc import AsyncIterator, Awaitable, Callable
 from concurrent.futures import Future
 from typing import Any, BinaryIO, cast
 
-from minidocker.daemon.exchange import Request, Stream
+from minidocker.daemon.exchange import Stream
 from minidocker.errors import MinidockerError
 from minidocker.wire import jsonstream
 
@@ -18,10 +18,10 @@ Say = Callable[[dict[str, Any]], None]
 
 
 class Body(io.RawIOBase):
-    """The body of ``request``, for one reading thread.  ``stop`` makes its reads fail."""
+    """``chunks`` as a file for one reading thread.  ``stop`` makes its reads fail."""
 
-    def __init__(self, request: Request) -> None:
-        self._chunks = request.chunks
+    def __init__(self, chunks: AsyncIterator[bytes]) -> None:
+        self._chunks = chunks
         self._loop = asyncio.get_running_loop()
         self._rest = memoryview(b"")
         self._waiting: Future[bytes] | None = None
