@@ -16,7 +16,6 @@ from typing import Final
 
 from minidocker import __version__
 from minidocker.daemon import (
-    archives,
     commit,
     container_create,
     container_files,
@@ -25,8 +24,8 @@ from minidocker.daemon import (
     container_streams,
     events,
     execs,
-    images,
     image_archives,
+    images,
     networks,
     pull,
     system,
