@@ -167,7 +167,9 @@ class Monitor:
             self._tell({"event": "detached"})
 
     def _client_ended_input(self) -> None:
-        if self._input and self._keep["stdin_once"]:
+        """A terminal stays open for whoever comes next: the docker command looks for the
+        detach keys itself, and then only hangs up."""
+        if self._input and self._keep["stdin_once"] and self._terminal < 0:
             self._input.ending = True
             self._look_after_input()
 

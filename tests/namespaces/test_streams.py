@@ -56,6 +56,21 @@ def test_a_terminal_with_size_and_resize(bench: Bench) -> None:
     running.finish()
 
 
+def test_a_terminal_survives_a_client_that_hangs_up(bench: Bench) -> None:
+    running = bench.start(["cat"], tty=True)
+    running.client.sendall(b"hello\n")
+    running.read_until(b"hello\r\nhello\r\n")
+    running.client.close()
+    again = _reattach(bench, running)
+    again.client.sendall(b"back\n")
+    again.read_until(b"back\r\nback")
+    signal.pidfd_send_signal(running.pidfd, signal.SIGKILL)
+    again.finish()
+    while running.channel.receive() is not None:
+        pass
+    running.close()
+
+
 def test_detach_keys_let_the_container_run_on(bench: Bench) -> None:
     running = bench.start(["cat"], tty=True)
     running.client.sendall(b"hello\n")
