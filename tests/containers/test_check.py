@@ -24,6 +24,7 @@ from minidocker.containers.spec import (
     ContainerSpec,
     HealthCheck,
     LogConfig,
+    Mount,
     RestartPolicy,
     Ulimit,
 )
@@ -118,6 +119,25 @@ def test_what_is_wrong_is_refused_in_a_sentence(wrong: dict[str, Any]) -> None:
     with pytest.raises(InvalidParameter) as refused:
         check_spec(dataclasses.replace(good, **wrong))
     assert len(str(refused.value)) > 10
+
+
+@pytest.mark.parametrize(
+    "how",
+    [
+        {"command": ("a\0b",)},
+        {"entrypoint": ("a\0b",)},
+        {"environment": ("A=b\0c",)},
+        {"working_dir": "/a\0"},
+        {"user": "a\0"},
+        {"hostname": "a\0"},
+        {"mounts": (Mount("bind", "/a\0", "/b", create_source=True),)},
+        {"mounts": (Mount("tmpfs", "", "/b\0"),)},
+    ],
+)
+def test_a_zero_byte_is_refused(how: dict[str, Any]) -> None:
+    """It ends every string of the kernel."""
+    with pytest.raises(InvalidParameter, match="zero byte"):
+        check_spec(ContainerSpec(**how))
 
 
 def test_a_log_rotates_by_itself_unless_told_otherwise() -> None:

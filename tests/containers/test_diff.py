@@ -2,13 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from typing import Any
-
 import pytest
 
 from minidocker.layers.trees import remove_tree
-from tests.containers.ground import Stage
+from tests.containers.harness import Daemon
 from tests.support.dockerd import Dockerd
 from tests.support.engine import Engine
 
@@ -24,22 +21,15 @@ def test_nothing_of_the_engines_own_shows(engine: Engine) -> None:
         engine.docker("rm", "-f", "clean")
 
 
-def test_programs_can_see_that_they_are_in_a_container(play: Callable[..., Any]) -> None:
-    async def story(stage: Stage) -> None:
-        assert await stage.sh("cat /.dockerenv; readlink /etc/mtab") == (0, "/proc/mounts\n")
-
-    play(story)
+async def test_programs_can_see_that_they_are_in_a_container(daemon: Daemon) -> None:
+    script = "cat /.dockerenv; readlink /etc/mtab"
+    assert await daemon.run("sh", "-c", script) == (0, "/proc/mounts\n", "")
 
 
-def test_a_container_made_without_this_layer_goes_on(play: Callable[..., Any]) -> None:
-    async def story(stage: Stage) -> None:
-        made = stage.create("test", "-e", "/.dockerenv")
-        init = stage.containers.directory(made.id) / "init"
-        remove_tree(init)
-        await stage.containers.start(made.id)
-        assert (await stage.ended(made)).exit_code == 0
-
-    play(story)
+async def test_a_container_made_without_this_layer_goes_on(daemon: Daemon) -> None:
+    id = daemon.create("test", "-e", "/.dockerenv")
+    remove_tree(daemon.containers.directory(id) / "init")
+    assert await daemon.end_of_next_run(id) == 0
 
 
 SCRIPTS = {

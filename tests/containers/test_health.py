@@ -2,9 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from typing import Any
-
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -12,9 +9,9 @@ from hypothesis import strategies as st
 from minidocker.containers.container import Health, HealthResult
 from minidocker.containers.health import HEALTHY, KEPT_RESULTS, STARTING, UNHEALTHY, judge
 from minidocker.containers.spec import HealthCheck
-from tests.containers.ground import FOREVER, Stage, until
+from minidocker.errors import NotFound
+from tests.containers.harness import SLEEP, Daemon, until
 
-Play = Callable[..., Any]
 MS = 10**6
 
 
@@ -42,32 +39,35 @@ def test_it_is_what_its_last_results_say(results: list[tuple[int, bool]], retrie
 
 
 @pytest.mark.kernel
-def test_it_becomes_healthy_and_unhealthy_and_tells(play: Play) -> None:
-    async def story(s: Stage) -> None:
-        check = HealthCheck(("CMD-SHELL", "test -e /well"), interval=50 * MS, retries=2)
-        made = await s.started(*FOREVER, health=check)
-        assert s.now(made).state.health.status == STARTING
-        await s.exec(made, "touch", "/well")
-        await until(lambda: s.now(made).state.health.status == HEALTHY)
-        await s.exec(made, "rm", "/well")
-        await until(lambda: s.now(made).state.health.status == UNHEALTHY)
-        told = [each for each in s.actions(made) if each.startswith("health_status")]
-        assert told[-2:] == ["health_status: healthy", "health_status: unhealthy"]
-        await s.containers.stop(made.id, 5)
-
-    play(story)
+async def test_it_becomes_healthy_and_unhealthy_and_tells(daemon: Daemon) -> None:
+    check = HealthCheck(("CMD-SHELL", "test -e /well"), interval=50 * MS, retries=2)
+    id = await daemon.start(*SLEEP, health=check)
+    assert health_of(daemon, id).status == STARTING
+    await daemon.exec(id, "touch", "/well")
+    await until(lambda: health_of(daemon, id).status == HEALTHY)
+    await daemon.exec(id, "rm", "/well")
+    await until(lambda: health_of(daemon, id).status == UNHEALTHY)
+    told = [each for each in daemon.actions(id) if each.startswith("health_status")]
+    assert told[-2:] == ["health_status: healthy", "health_status: unhealthy"]
 
 
 @pytest.mark.kernel
-def test_a_check_that_takes_too_long_is_ended_and_fails(play: Play) -> None:
-    async def story(s: Stage) -> None:
-        check = HealthCheck(("CMD", "sleep", "77"), interval=20 * MS, timeout=100 * MS, retries=1)
-        made = await s.started(*FOREVER, health=check)
-        await until(lambda: s.now(made).state.health.status == UNHEALTHY)
-        first = s.now(made).state.health.log[0]
-        assert first.exit_code == -1
-        assert "exceeded timeout" in first.output
-        await s.containers.remove(made.id, force=True)
-        assert not s.containers._execs._known, "its execs are forgotten with it"
+async def test_a_check_that_takes_too_long_is_ended_and_fails(daemon: Daemon) -> None:
+    check = HealthCheck(("CMD", "sleep", "77"), interval=20 * MS, timeout=100 * MS, retries=1)
+    id = await daemon.start(*SLEEP, health=check)
+    await until(lambda: health_of(daemon, id).status == UNHEALTHY)
+    first = health_of(daemon, id).log[0]
+    assert first.exit_code == -1
+    assert "exceeded timeout" in first.output
+    execs = {event.attributes.get("execID") for event in daemon.told(id)} - {None}
+    assert execs
+    await daemon.containers.remove(id, force=True)
+    for exec_id in execs:  # they are forgotten with it
+        with pytest.raises(NotFound):
+            daemon.containers.exec_inspect(exec_id)
 
-    play(story)
+
+def health_of(daemon: Daemon, id: str) -> Health:
+    found = daemon.state(id).health
+    assert found is not None
+    return found

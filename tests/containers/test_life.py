@@ -1,304 +1,283 @@
-"""The life of real containers: started, stopped, killed, paused, restarted, removed."""
+"""A container from its start to its end, on this machine's kernel."""
 
 from __future__ import annotations
 
 import asyncio
 import time
-from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 import pytest
 
-from minidocker.containers.spec import RestartPolicy
+from minidocker.cgroups.resources import Resources
+from minidocker.containers.spec import Mount
 from minidocker.errors import Conflict, NotFound, NotModified, StartFailed
-from tests.containers.ground import FOREVER, STUBBORN, Stage, until
+from tests.containers.harness import SLEEP, Daemon, alive, cpu_time, until
 
 pytestmark = pytest.mark.kernel
-Play = Callable[..., Any]
 
 
 @pytest.mark.parametrize(
     ("script", "code"),
     [
         ("exit 0", 0),
-        ("exit 3", 3),
-        ("kill -9 $$; sleep 1", 0),
-        ("sh -c 'kill -9 $$'; exit $?", 137),
+        ("exit 1", 1),
+        ("exit 42", 42),
+        ("exit 255", 255),
+        ("exec 2>/dev/null; sh -c 'kill -9 $$'; exit $?", 137),
+        ("exec 2>/dev/null; sh -c 'kill -TERM $$'; exit $?", 143),
+        ("kill -9 $$; exit 3", 3),  # the first process is deaf to its own signals
     ],
 )
-def test_the_exit_code_is_the_programs(play: Play, script: str, code: int) -> None:
-    async def story(s: Stage) -> None:
-        assert (await s.sh(script))[0] == code  # the first process is deaf to its own signals
+async def test_the_exit_code_is_the_programs(daemon: Daemon, script: str, code: int) -> None:
+    ran = await daemon.run("sh", "-c", f"echo out; echo err >&2; {script}", name="it")
+    assert ran == (code, "out\n", "err\n")
+    state = daemon.state("it")
+    assert (state.status, state.exit_code, state.pid) == ("exited", code, 0)
+    assert 0 < state.started_at <= state.finished_at
 
-    play(story)
+
+async def test_after_its_end_only_its_files_are_left(daemon: Daemon) -> None:
+    id = daemon.create("true")
+    await daemon.end_of_next_run(id)
+    await until(lambda: daemon.left(id) == [daemon.containers.directory(id)])
+    await daemon.containers.remove(id)
+    assert daemon.left(id) == []
+
+
+async def test_it_can_be_started_again_and_again(daemon: Daemon) -> None:
+    id = daemon.create("sh", "-c", "echo again; echo >> /count; wc -l < /count")
+    for _ in range(3):
+        assert await daemon.end_of_next_run(id) == 0
+    assert await daemon.log(id) == "again\n1\nagain\n2\nagain\n3\n"
 
 
 @pytest.mark.parametrize(
-    ("command", "code"),
-    [(("nowhere",), 127), (("/etc/passwd",), 126), (("/etc/passwd/x",), 127)],
+    ("command", "how", "code", "words"),
+    [
+        (("no-such-program",), {}, 127, "no-such-program"),
+        (("/no/such/program",), {}, 127, "/no/such/program"),
+        (("/etc/passwd/x",), {}, 127, "/etc/passwd/x"),
+        (("/etc/passwd",), {}, 126, "permission denied"),
+        (("/etc",), {}, 126, "/etc"),
+        (("true",), {"user": "nosuch"}, 125, "nosuch"),
+        (("true",), {"user": "0:nosuch"}, 125, "nosuch"),
+        (("true",), {"working_dir": "/etc/passwd"}, 125, "/etc/passwd"),
+    ],
 )
-def test_a_program_that_cannot_be_run_leaves_nothing_behind(
-    play: Play, command: tuple[str, ...], code: int
+async def test_what_cannot_start_says_why_and_stays_created(
+    daemon: Daemon, command: tuple[str, ...], how: dict[str, Any], code: int, words: str
 ) -> None:
-    async def story(s: Stage) -> None:
-        made = s.create(*command)
-        stream = s.attach(made)
-        waiter = s.containers.wait(made.id, "next-exit")
+    id = daemon.create(*command, **how)
+    exit = daemon.containers.wait(id, "next-exit")
+    with daemon.attached(id) as stream:
         with pytest.raises(StartFailed) as failed:
-            await s.containers.start(made.id)
-        assert failed.value.exit_code == code
-        assert await stream.read() == b"", "whoever waited before the start is let go"
-        state = s.now(made).state
-        assert (state.status, state.exit_code) == ("created", code)
-        assert state.error == failed.value.message
-        assert not waiter.done, "as with dockerd: a start that failed is no exit"
-        waiter.cancel()
-        assert not (s.ground.run / "containers" / made.id).exists()
-        assert not list(Path("/sys/fs/cgroup").glob(f"*/minidocker/{made.id}"))
-
-    play(story)
+            await daemon.containers.start(id)
+        assert await stream.read() == "", "whoever attached before the start is let go"
+    assert failed.value.exit_code == code
+    assert words in str(failed.value).lower()
+    state = daemon.state(id)
+    assert (state.status, state.exit_code, state.error) == ("created", code, str(failed.value))
+    assert not exit.done, "as with dockerd: a start that failed is no exit"
+    exit.cancel()
+    assert daemon.left(id) == [daemon.containers.directory(id)]
 
 
-def test_a_working_directory_that_is_a_file_is_125(play: Play) -> None:
-    async def story(s: Stage) -> None:
-        made = s.create("true", working_dir="/etc/passwd")
-        with pytest.raises(StartFailed) as failed:
-            await s.containers.start(made.id)
-        assert failed.value.exit_code in (125, 126, 127)
+async def test_a_bind_source_that_vanished_fails_the_start(daemon: Daemon, tmp_path: Path) -> None:
+    source = tmp_path / "source"
+    source.mkdir()
+    id = daemon.create("ls", "/data", mounts=(Mount("bind", str(source), "/data"),))
+    source.rmdir()
+    with pytest.raises(StartFailed, match="source"):
+        await daemon.containers.start(id)
+    assert daemon.state(id).exit_code == 125
+    assert daemon.left(id) == [daemon.containers.directory(id)]
+    source.mkdir()
+    await daemon.containers.start(id)  # and nothing of the failure is in the way
 
-    play(story)
 
-
-def test_a_failed_start_of_a_container_to_be_removed_removes_it(play: Play) -> None:
-    async def story(s: Stage) -> None:
-        made = s.create("nowhere", auto_remove=True)
-        stream, waiter = s.attach(made), s.containers.wait(made.id, "removed")
+async def test_auto_remove_leaves_nothing_of_a_failed_start(daemon: Daemon) -> None:
+    id = daemon.create("no-such-program", auto_remove=True)
+    gone = daemon.containers.wait(id, "removed")
+    with daemon.attached(id) as stream:
         with pytest.raises(StartFailed):
-            await s.containers.start(made.id)
-        assert (await waiter).exit_code == 127
-        assert await stream.read() == b""
-        with pytest.raises(NotFound):
-            s.now(made)
-        assert not s.containers._core.places.directory(made.id).exists()
-
-    play(story)
+            await daemon.containers.start(id)
+        assert await stream.read() == ""
+    assert (await gone).exit_code == 127
+    assert daemon.containers.all() == []
+    assert daemon.left(id) == []
 
 
-def test_stop_sends_the_stop_signal_and_waits(play: Play) -> None:
-    async def story(s: Stage) -> None:
-        script = "trap 'exit 7' USR1; echo up; while :; do sleep 0.05; done"
-        made = s.create("sh", "-c", script, stop_signal="SIGUSR1")
-        stream = s.attach(made)
-        await s.containers.start(made.id)
-        await stream.until(b"up")
-        await s.containers.stop(made.id)
-        assert s.now(made).state.exit_code == 7
-        told = ["create", "attach", "start", "kill", "die", "stop"]
-        assert s.actions(made) == told
-        with pytest.raises(NotModified):
-            await s.containers.stop(made.id)
-
-    play(story)
+async def test_auto_remove_leaves_the_exit_code_and_the_trace(daemon: Daemon) -> None:
+    id = daemon.create("sh", "-c", "exit 9", auto_remove=True)
+    gone = daemon.containers.wait(id, "removed")
+    await daemon.containers.start(id)
+    assert (await gone).exit_code == 9
+    with pytest.raises(NotFound):
+        daemon.containers.get(id)
+    assert daemon.left(id) == []
+    assert daemon.containers.trace(id)  # `run --rm --explain` may ask a moment later
 
 
-def test_after_the_grace_comes_the_kill(play: Play) -> None:
-    async def story(s: Stage) -> None:
-        made = await s.started(*STUBBORN)
-        began = time.monotonic()
-        await s.containers.stop(made.id, timeout=1)
-        assert 1 <= time.monotonic() - began < 4
-        assert s.now(made).state.exit_code == 137
-        assert [e.attributes["signal"] for e in s.told(made) if e.action == "kill"] == ["15", "9"]
-
-    play(story)
-
-
-def test_kill_returns_when_it_is_dead(play: Play) -> None:
-    async def story(s: Stage) -> None:
-        made = await s.started(*STUBBORN)
-        await s.containers.kill(made.id)
-        assert s.now(made).state.exit_code == 137
-        with pytest.raises(Conflict, match="is not running"):
-            await s.containers.kill(made.id)
-
-    play(story)
+@pytest.mark.parametrize(
+    ("signal", "how"),
+    [("TERM", {}), ("USR1", {"stop_signal": "SIGUSR1", "stop_timeout": 15})],
+)
+async def test_stop_sends_the_stop_signal_and_waits(
+    daemon: Daemon, signal: str, how: dict[str, Any]
+) -> None:
+    id = await daemon.ready(f"trap 'exit 7' {signal}", **how)
+    await daemon.containers.stop(id)
+    assert (daemon.state(id).status, daemon.state(id).exit_code) == ("exited", 7)
+    assert daemon.actions(id) == ["create", "start", "kill", "die", "stop"]
+    with pytest.raises(NotModified):
+        await daemon.containers.stop(id)
 
 
-def test_a_paused_container_does_nothing_until_it_may(play: Play) -> None:
-    async def story(s: Stage) -> None:
-        made = await s.started("sh", "-c", "while :; do date +%N; sleep 0.01; done")
-        await until(lambda: s.containers.log_path(made.id).stat().st_size)
-        await s.containers.pause(made.id)
-        size = s.containers.log_path(made.id).stat().st_size
-        await asyncio.sleep(0.1)
-        assert s.containers.log_path(made.id).stat().st_size == size
-        with pytest.raises(Conflict):
-            await s.exec(made, "true")
-        with pytest.raises(Conflict):
-            await s.containers.remove(made.id)
-        await s.containers.unpause(made.id)
-        await until(lambda: s.containers.log_path(made.id).stat().st_size > size)
+@pytest.mark.parametrize("grace", [0, 1])
+async def test_stop_kills_after_the_grace(daemon: Daemon, grace: int) -> None:
+    id = await daemon.ready("trap '' TERM")
+    pid, began = daemon.state(id).pid, time.monotonic()
+    await daemon.containers.stop(id, timeout=grace)
+    assert grace <= time.monotonic() - began < grace + 3
+    assert daemon.state(id).exit_code == 137
+    assert not alive(pid)
+    kills = [event for event in daemon.told(id) if event.action == "kill"]
+    assert [event.attributes["signal"] for event in kills] == ["15", "9"]
 
-    play(story)
+
+async def test_kill_sends_any_signal(daemon: Daemon) -> None:
+    id = await daemon.ready("trap 'echo got' HUP")
+    await daemon.containers.kill(id, "HUP")
+    async for line in daemon.lines(id, follow=True):
+        if line == "got\n":
+            break
+    assert daemon.state(id).status == "running"
+
+
+async def test_kill_returns_when_it_is_dead(daemon: Daemon) -> None:
+    id = await daemon.ready("trap '' TERM")
+    pid = daemon.state(id).pid
+    await daemon.containers.kill(id)
+    assert (daemon.state(id).status, daemon.state(id).exit_code) == ("exited", 137)
+    assert not alive(pid)
+    with pytest.raises(Conflict, match="is not running"):
+        await daemon.containers.kill(id)
+
+
+async def test_pause_stops_the_clock_of_every_process(daemon: Daemon) -> None:
+    id = await daemon.start("sh", "-c", "while :; do :; done & while :; do :; done")
+    await until(lambda: len(daemon.containers.pids(id)) == 2)
+
+    def clocks() -> dict[int, list[str]]:
+        return {pid: cpu_time(pid) for pid in daemon.containers.pids(id)}
+
+    await daemon.containers.pause(id)
+    assert daemon.state(id).status == "paused"
+    before = clocks()
+    await asyncio.sleep(0.1)
+    assert await daemon.containers.top(id)
+    assert clocks() == before
+    await daemon.containers.unpause(id)
+    assert daemon.state(id).status == "running"
+    await until(lambda: all(now != before[pid] for pid, now in clocks().items()))
+
+
+async def test_a_paused_container_refuses_what_would_need_it_to_run(daemon: Daemon) -> None:
+    id = await daemon.start(*SLEEP)
+    await daemon.containers.pause(id)
+    with pytest.raises(Conflict, match="already paused"):
+        await daemon.containers.pause(id)
+    with pytest.raises(Conflict, match="is paused"), daemon.attached(id):
+        pass
+    with pytest.raises(Conflict, match="is paused"):
+        await daemon.exec(id, "true")
+    with pytest.raises(Conflict):
+        await daemon.containers.remove(id)
 
 
 @pytest.mark.parametrize("how", ["kill", "stop", "remove"])
-def test_a_paused_one_can_be_ended(play: Play, how: str) -> None:
-    async def story(s: Stage) -> None:
-        for _ in range(5):
-            made = await s.started(*FOREVER)
-            await s.containers.pause(made.id)
-            if how == "kill":
-                await s.containers.kill(made.id)
-            elif how == "stop":
-                await s.containers.stop(made.id, timeout=5)
-            else:
-                await s.containers.remove(made.id, force=True)
-                continue
-            assert s.now(made).state.status == "exited"
-            assert not s.now(made).state.paused
-
-    play(story)
-
-
-def test_restart_keeps_what_was_written_and_its_id(play: Play) -> None:
-    async def story(s: Stage) -> None:
-        made = await s.started("sh", "-c", f"echo x >> /kept; cat /kept; {FOREVER[2]}")
-        await until(
-            lambda: b"x\n" in s.containers.log_path(made.id).read_bytes().replace(b"\\n", b"\n")
-        )
-        pid = s.now(made).state.pid
-        await s.containers.restart(made.id)
-        assert s.now(made).state.pid not in (0, pid)
-        await until(lambda: s.containers.log_path(made.id).read_bytes().count(b"log") == 3)
-        assert s.actions(made)[-4:] == ["die", "stop", "start", "restart"]
-
-    play(story)
-
-
-def test_restart_of_a_container_to_be_removed_does_not_remove_it(play: Play) -> None:
-    async def story(s: Stage) -> None:
-        made = await s.started(*FOREVER, auto_remove=True)
-        await s.containers.restart(made.id, timeout=5)
-        assert s.now(made).state.running
-        gone = s.containers.wait(made.id, "removed")
-        await s.containers.stop(made.id, timeout=5)
-        await gone
-
-    play(story)
-
-
-def test_a_container_to_be_removed_is_gone_after_its_end(play: Play) -> None:
-    async def story(s: Stage) -> None:
-        made = s.create("sh", "-c", "exit 5", auto_remove=True)
-        gone = s.containers.wait(made.id, "removed")
-        await s.containers.start(made.id)
-        assert (await gone).exit_code == 5
-        assert not s.containers._core.places.directory(made.id).exists()
-        assert s.containers.trace(made.id), "its trace can be asked for a moment longer"
-
-    play(story)
-
-
-def test_remove_with_force_while_it_is_being_started(play: Play) -> None:
-    async def story(s: Stage) -> None:
-        made = s.create(*FOREVER)
-        starting = asyncio.ensure_future(s.containers.start(made.id))
-        await asyncio.sleep(0)
-        await asyncio.sleep(0)
-        await s.containers.remove(made.id, force=True)
-        await asyncio.wait([starting])
-        starting.exception()
-        with pytest.raises(NotFound):
-            s.now(made)
-
-    play(story)
-
-
-def test_rename_while_it_runs_and_ends(play: Play) -> None:
-    async def story(s: Stage) -> None:
-        made = await s.started(*FOREVER, name="one")
-        s.containers.rename(made.id, "two")
-        await s.containers.stop("two", timeout=5)
-        assert s.now(made).name == "two"
-        assert s.told(made)[-1].attributes["name"] == "two"
-        s.create("true", name="one")
-
-    play(story)
-
-
-# Restart policies
-
-
-def test_on_failure_counts(play: Play) -> None:
-    async def story(s: Stage) -> None:
-        made = s.create("sh", "-c", "exit 2", restart=RestartPolicy("on-failure", 2))
-        await s.containers.start(made.id)
-        await until(lambda: s.now(made).state.status == "exited")
-        assert s.now(made).restart_count == 2
-        assert s.actions(made).count("start") == 3
-        await s.containers.start(made.id)  # its user's start counts anew
-        assert s.now(made).restart_count == 0
-        await until(lambda: s.now(made).state.status == "exited")
-        assert s.now(made).restart_count == 2
-
-    play(story)
-
-
-def test_on_failure_is_content_with_success(play: Play) -> None:
-    async def story(s: Stage) -> None:
-        made = await s.started("true", restart=RestartPolicy("on-failure"))
-        await s.ended(made)
-        assert s.now(made).state.status == "exited"
-
-    play(story)
-
-
-@pytest.mark.parametrize("how", ["stop", "kill", "remove"])
-def test_an_end_that_was_asked_for_is_the_end(play: Play, how: str) -> None:
-    async def story(s: Stage) -> None:
-        made = await s.started(*FOREVER, restart=RestartPolicy("always"))
+async def test_a_paused_container_can_be_ended(daemon: Daemon, how: str) -> None:
+    for _ in range(5):
+        id = await daemon.ready("trap 'exit 5' TERM")
+        await daemon.containers.pause(id)
         if how == "remove":
-            await s.containers.remove(made.id, force=True)
-            return
-        await (s.containers.stop(made.id, 5) if how == "stop" else s.containers.kill(made.id))
-        assert s.now(made).state.status == "exited"
-        await asyncio.sleep(0.3)
-        assert s.now(made).state.status == "exited"
-
-    play(story)
+            await daemon.containers.remove(id, force=True)
+            continue
+        await getattr(daemon.containers, how)(id)
+        code = 5 if how == "stop" else 137  # it is thawed, to act on the signal
+        assert (daemon.state(id).status, daemon.state(id).exit_code) == ("exited", code)
 
 
-@pytest.mark.parametrize("moment", [0.0, 0.005, 0.05, 0.1, 0.102, 0.105, 0.11])
-@pytest.mark.parametrize("how", ["stop", "kill", "remove"])
-def test_a_stop_between_two_runs_calls_the_next_off(play: Play, how: str, moment: float) -> None:
-    async def story(s: Stage) -> None:
-        made = await s.started("true", restart=RestartPolicy("always"))
-        await until(lambda: s.now(made).state.restarting)
-        await asyncio.sleep(moment)
-        if how == "remove":
-            await s.containers.remove(made.id, force=True)
-            assert not s.containers.all()
-            return
-        # Whatever it finds: a run that just ends, a pause, a start in progress.
-        try:
-            await (s.containers.stop(made.id, 5) if how == "stop" else s.containers.kill(made.id))
-        except (NotModified, Conflict):
-            return
-        await asyncio.sleep(0.3)
-        assert s.now(made).state.status == "exited"
-        assert not s.containers._core.runs
-
-    play(story)
+async def test_restart_makes_a_new_process_of_the_same_container(daemon: Daemon) -> None:
+    id = await daemon.ready("trap 'exit 0' TERM; echo x >> /kept")
+    first = daemon.state(id).pid
+    await daemon.containers.restart(id)
+    assert daemon.state(id).status == "running"
+    assert daemon.state(id).pid != first
+    assert not alive(first)
+    assert daemon.actions(id)[-4:] == ["die", "stop", "start", "restart"]
+    while (await daemon.exec(id, "cat", "/kept"))[1] != "x\nx\n":
+        pass
 
 
-def test_a_start_while_it_waits_to_be_restarted_does_not_call_that_off(play: Play) -> None:
-    async def story(s: Stage) -> None:
-        made = await s.started("true", restart=RestartPolicy("always"))
-        await until(lambda: s.now(made).state.restarting)
-        with pytest.raises(NotModified):
-            await s.containers.start(made.id)
-        await until(lambda: s.now(made).restart_count >= 2)
+async def test_restart_does_not_remove_what_is_removed_at_its_end(daemon: Daemon) -> None:
+    id = await daemon.start(*SLEEP, init=True, auto_remove=True)
+    await daemon.containers.restart(id, timeout=5)
+    assert daemon.state(id).status == "running"
+    gone = daemon.containers.wait(id, "removed")
+    await daemon.containers.stop(id, timeout=5)
+    await gone
 
-    play(story)
+
+async def test_rename_moves_the_name_while_it_runs(daemon: Daemon) -> None:
+    id = await daemon.start(*SLEEP, name="first")
+    daemon.create("true", name="other")
+    daemon.containers.rename("first", "second")
+    assert daemon.containers.get("second").id == id
+    with pytest.raises(NotFound):
+        daemon.containers.get("first")
+    with pytest.raises(Conflict, match="already in use"):
+        daemon.containers.rename("second", "other")
+    await daemon.containers.kill("second")
+    assert daemon.told(id)[-1].attributes["name"] == "second"
+    daemon.create("true", name="first")
+
+
+async def test_remove_refuses_what_runs_unless_forced(daemon: Daemon) -> None:
+    id = await daemon.start(*SLEEP)
+    pid = daemon.state(id).pid
+    with pytest.raises(Conflict, match="stop the container before removing"):
+        await daemon.containers.remove(id)
+    await daemon.containers.remove(id, force=True)
+    assert not alive(pid)
+    assert daemon.left(id) == []
+
+
+async def test_remove_with_force_calls_a_start_off(daemon: Daemon) -> None:
+    id = daemon.create(*SLEEP)
+    starting = asyncio.ensure_future(daemon.containers.start(id))
+    for _ in range(2):  # turns: by then the start has begun
+        await asyncio.sleep(0)
+    await daemon.containers.remove(id, force=True)
+    await asyncio.wait([starting])
+    starting.exception()  # none, or that it was too late
+    assert daemon.containers.all() == []
+
+
+async def test_what_is_killed_for_want_of_memory_says_so(daemon: Daemon) -> None:
+    limit = Resources(memory=8 << 20, memory_swap=8 << 20)
+    id = daemon.create("sh", "-c", "tail /dev/zero", resources=limit)
+    with daemon.events.subscribe(lambda event: event.action == "oom") as ooms:
+        assert await daemon.end_of_next_run(id) == 137
+        assert (await ooms.next()).actor == id
+    assert daemon.state(id).oom_killed
+    second = daemon.containers.wait(id, "next-exit")
+    await daemon.containers.start(id)
+    assert not daemon.state(id).oom_killed, "the next run begins with a clean slate"
+    await second
+
+
+async def test_an_ordinary_end_is_no_want_of_memory(daemon: Daemon) -> None:
+    await daemon.run("true", name="it", resources=Resources(memory=64 << 20))
+    assert not daemon.state("it").oom_killed

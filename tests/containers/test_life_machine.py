@@ -11,15 +11,15 @@ from hypothesis import strategies as st
 
 from minidocker.containers import state as life
 from minidocker.errors import Conflict, NotModified
-from tests.containers.home import Engine, Home, alive
+from tests.containers.harness import SLEEP, Daemon, Root, alive
 
-Command = Callable[[Engine, str], Awaitable[None]]
+Command = Callable[[Daemon, str], Awaitable[None]]
 COMMANDS: dict[str, Command] = {
-    life.START: lambda engine, id: engine.containers.start(id),
-    life.STOP: lambda engine, id: engine.containers.stop(id, timeout=0),
-    life.KILL: lambda engine, id: engine.containers.kill(id),
-    life.PAUSE: lambda engine, id: engine.containers.pause(id),
-    life.UNPAUSE: lambda engine, id: engine.containers.unpause(id),
+    life.START: lambda daemon, id: daemon.containers.start(id),
+    life.STOP: lambda daemon, id: daemon.containers.stop(id, timeout=0),
+    life.KILL: lambda daemon, id: daemon.containers.kill(id),
+    life.PAUSE: lambda daemon, id: daemon.containers.pause(id),
+    life.UNPAUSE: lambda daemon, id: daemon.containers.unpause(id),
 }
 ENDS = {life.STOP, life.KILL}
 
@@ -29,25 +29,25 @@ ENDS = {life.STOP, life.KILL}
     max_examples=8, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture]
 )
 @given(events=st.lists(st.sampled_from(sorted(COMMANDS)), min_size=2, max_size=7))
-def test_the_table_says_what_becomes_of_a_real_container(home: Home, events: list[str]) -> None:
-    async def story(engine: Engine) -> None:
-        id = engine.create("sleep", "1000")
+def test_the_table_says_what_becomes_of_a_real_container(root: Root, events: list[str]) -> None:
+    async def story(daemon: Daemon) -> None:
+        id = daemon.create(*SLEEP)
         for event in events:
-            before, pid = engine.state(id).status, engine.state(id).pid
+            before, pid = daemon.state(id).status, daemon.state(id).pid
             if not life.may(before, event):
                 with pytest.raises((Conflict, NotModified)):
-                    await COMMANDS[event](engine, id)
-                assert engine.state(id).status == before
+                    await COMMANDS[event](daemon, id)
+                assert daemon.state(id).status == before
                 continue
-            await asyncio.wait_for(COMMANDS[event](engine, id), 10)
-            after = engine.state(id)
+            await asyncio.wait_for(COMMANDS[event](daemon, id), 10)
+            after = daemon.state(id)
             ended = event in ENDS
             assert after.status == (life.EXITED if ended else life.advance(before, event))
             assert (after.pid != 0) == (after.status in (life.RUNNING, life.PAUSED))
             if ended:
                 assert not alive(pid)
-                assert engine.left(id) == [str(engine.containers.directory(id))]
+                assert daemon.left(id) == [daemon.containers.directory(id)]
             else:
                 assert alive(after.pid)
 
-    home.tell(story)
+    root.play(story)
