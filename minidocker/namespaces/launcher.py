@@ -17,9 +17,9 @@ import signal
 import socket
 from collections.abc import Callable, Sequence
 
-import minidocker
 from minidocker.linux import flags, syscalls
 from minidocker.linux.messages import Channel
+from minidocker.namespaces.edition import edition
 from minidocker.namespaces.monitor import Monitor, write_atomically
 from minidocker.namespaces.program import exit_code, set_title
 from minidocker.namespaces.starter import start_apart
@@ -37,6 +37,7 @@ class Launcher:
 
     def __init__(self, listener: socket.socket) -> None:
         self._listener = listener
+        self._edition = edition()
         self._keepers: dict[int, Channel] = {}
         self._monitors: dict[int, tuple[int, str] | None] = {}  # -> first process, exit file
         self._orphans: dict[int, str] = {}  # first process of a killed monitor -> exit file
@@ -94,7 +95,7 @@ class Launcher:
 
     def _greet(self, channel: Channel) -> None:
         with contextlib.suppress(OSError):
-            channel.send({"version": minidocker.__version__, "pid": os.getpid()})
+            channel.send({"version": self._edition, "pid": os.getpid()})
 
     def _be_monitor(self, connection: socket.socket) -> None:
         """The child: never returns."""

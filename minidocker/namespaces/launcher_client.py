@@ -15,6 +15,7 @@ from typing import Any
 
 import minidocker
 from minidocker.linux.messages import Channel, connect_unix, listen_unix
+from minidocker.namespaces.edition import edition
 from minidocker.namespaces.interpreter import sealed_copy
 
 
@@ -22,13 +23,13 @@ def start_launcher(exec_root: str | os.PathLike[str]) -> Channel:
     """Connect to the launcher of ``exec_root``, starting one if none lives there.
 
     Returns the connection that keeps it: when the last one is closed and no
-    container is left, the launcher ends.  A launcher of another version is left to
+    container is left, the launcher ends.  A launcher of another ``edition`` is left to
     its containers, and a new one takes its place.  Blocks until it is warm.
     """
     path = os.path.join(exec_root, "launcher.sock")
     with contextlib.suppress(OSError):
         channel = Channel(connect_unix(path))
-        if _hello(channel).get("version") == minidocker.__version__:
+        if _hello(channel).get("version") == edition():
             return channel
         channel.close()
     with contextlib.suppress(FileNotFoundError):

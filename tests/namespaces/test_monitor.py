@@ -6,10 +6,14 @@ import json
 import os
 import signal
 import time
+from pathlib import Path
 
 import pytest
 
+import minidocker
 from minidocker.linux.messages import Channel, connect_unix
+from minidocker.namespaces import launcher_client
+from minidocker.namespaces.edition import edition
 from minidocker.namespaces.trace import read_trace
 from tests.namespaces.harness import Bench, process
 from tests.support.processes import monitor_of
@@ -122,3 +126,32 @@ def test_init_is_called_by_its_pid_on_the_host(bench: Bench) -> None:
     running.client.shutdown(1)
     trace = read_trace((running.finish().directory / "trace.jsonl").read_bytes())
     assert {entry["pid"] for entry in trace if entry["process"] == "init"} == {running.pid}
+
+
+def test_a_launcher_of_other_code_is_left_to_its_containers(
+    bench: Bench, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    running = bench.start(["sh", "-c", "echo up; cat; exit 4"])
+    running.read_until(b"up")
+    monkeypatch.setattr(launcher_client, "edition", lambda: "another")
+    keeper = launcher_client.start_launcher(bench.root / "run")
+    keeper.send({"op": "hello"})
+    answer = keeper.receive()
+    assert answer is not None
+    assert answer[0]["pid"] != bench.launcher_pid
+    assert bench.sh("echo by the new one").text == "by the new one\n"
+    running.client.shutdown(1)
+    assert running.finish().code == 4
+    keeper.close()
+    os.waitid(os.P_PID, answer[0]["pid"], os.WEXITED)
+
+
+def test_one_code_is_one_edition(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    assert edition() == edition()
+    for name in ("linux", "namespaces"):
+        (tmp_path / name).mkdir()
+        (tmp_path / name / "file.py").touch()
+    monkeypatch.setattr(minidocker, "__file__", str(tmp_path / "__init__.py"))
+    before = edition()
+    os.utime(tmp_path / "linux/file.py", ns=(0, 2**62))
+    assert edition() != before
