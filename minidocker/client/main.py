@@ -41,16 +41,19 @@ CONTAINER = {
     "wait": ("life", "WAIT", "Block until containers stop, then print their exit codes"),
 }
 IMAGE = {
+    "history": ("history", "HISTORY", "Show the history of an image"),
     "import": ("archives", "IMPORT", "Import a tarball to create a filesystem image"),
     "inspect": ("inspect", "IMAGE_INSPECT", "Show all about one or more images"),
     "load": ("archives", "LOAD", "Load images from a tar archive or STDIN"),
     "ls": ("listing", "IMAGES", "List images"),
+    "prune": ("prune", "PRUNE", "Remove unused images"),
     "pull": ("images", "PULL", "Download an image from a registry"),
     "rm": ("images", "RMI", "Remove one or more images"),
     "save": ("archives", "SAVE", "Save images to a tar archive"),
     "tag": ("images", "TAG", "Create a tag that refers to an image"),
 }
 SYSTEM = {
+    "df": ("disk_usage", "DF", "Show disk usage"),
     "events": ("streaming", "EVENTS", "Get real time events from the server"),
     "info": ("system", "INFO", "Display system-wide information"),
 }
@@ -70,15 +73,19 @@ GROUPS: dict[str, tuple[str, Table]] = {
 TOP: Table = {
     **{name: entry for name, entry in CONTAINER.items() if name not in ("ls", "inspect")},
     "events": SYSTEM["events"],
+    "history": IMAGE["history"],
     "images": IMAGE["ls"],
     "import": IMAGE["import"],
     "info": SYSTEM["info"],
     "inspect": ("inspect", "INSPECT", "Show all about containers and images"),
     "load": IMAGE["load"],
+    "login": ("registries", "LOGIN", "Authenticate to a registry"),
+    "logout": ("registries", "LOGOUT", "Log out from a registry"),
     "ps": CONTAINER["ls"],
     "pull": IMAGE["pull"],
     "rmi": IMAGE["rm"],
     "save": IMAGE["save"],
+    "search": ("registries", "SEARCH", "Search Docker Hub for images"),
     "tag": IMAGE["tag"],
     "version": ("system", "VERSION", "Show the version information"),
 }

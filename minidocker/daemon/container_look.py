@@ -8,7 +8,7 @@ from __future__ import annotations
 import asyncio
 import os
 import time
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Sequence
 from pathlib import Path
 
 from minidocker.containers.container import Container
@@ -34,19 +34,22 @@ async def listing(engine: Engine, request: Request) -> Answer:
         lookup=engine.containers.get,
         image_ids=lambda ref: _image_ids(engine, ref),
     )
-    now, sized = time.time_ns(), request.flag("size")
-    return json_response(
-        [
-            container_shapes.summary(
-                each,
-                image_name(engine, each),
-                engine.network_of(each),
-                now,
-                await _around(engine, each, sized=True) if sized else None,
-            )
-            for each in chosen
-        ]
-    )
+    return json_response(await summaries(engine, chosen, sized=request.flag("size")))
+
+
+async def summaries(engine: Engine, chosen: Sequence[Container], sized: bool) -> list[object]:
+    """The objects of ContainerList; ``sized``: with SizeRw and SizeRootFs."""
+    now = time.time_ns()
+    return [
+        container_shapes.summary(
+            each,
+            image_name(engine, each),
+            engine.network_of(each),
+            now,
+            await _around(engine, each, sized=True) if sized else None,
+        )
+        for each in chosen
+    ]
 
 
 def _image_ids(engine: Engine, ref: str) -> frozenset[str]:

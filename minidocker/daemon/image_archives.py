@@ -17,7 +17,7 @@ from minidocker.images.load import load as load_images
 from minidocker.images.progress import Progress
 from minidocker.images.save import Chosen, choose
 from minidocker.images.save import save as save_images
-from minidocker.images.store import ImageStore
+from minidocker.images.store import Image, ImageStore
 from minidocker.images.threads import pieces_in_thread
 from minidocker.oci import fields
 from minidocker.oci.platform import Platform, normalize, runs_on
@@ -38,14 +38,8 @@ async def save_all(engine: Engine, request: Request) -> Answer:
 
 def _saved(store: ImageStore, names: Sequence[str], request: Request) -> Answer:
     chosen = choose(store, names)
-    platform = parse_platform_json(request.text("platform"))
     for each in chosen:
-        found = each.image.config.platform
-        if platform is not None and not runs_on(found, platform):
-            raise NotFound(
-                f"image {each.image.id} was found but does not provide the specified platform "
-                f"({normalize(platform)}): it is for {found}"
-            )
+        check_platform(each.image, request)
     return Stream(_pieces(store, chosen), "application/x-tar")
 
 
@@ -85,6 +79,16 @@ async def load(engine: Engine, request: Request) -> Answer:
         )
 
     return told(work)
+
+
+def check_platform(image: Image, request: Request) -> None:
+    """Raises ``NotFound`` when the image is none of the query's ``platform``."""
+    platform, found = parse_platform_json(request.text("platform")), image.config.platform
+    if platform is not None and not runs_on(found, platform):
+        raise NotFound(
+            f"image {image.id} was found but does not provide the specified platform "
+            f"({normalize(platform)}): it is for {found}"
+        )
 
 
 def parse_platform_json(text: str) -> Platform | None:

@@ -10,7 +10,7 @@ from datetime import datetime
 from typing import Any, Final
 
 from minidocker.daemon.container_shapes import STORAGE_DRIVER
-from minidocker.daemon.times import NEVER, SECOND
+from minidocker.daemon.times import NEVER
 from minidocker.images.store import Image
 from minidocker.oci.image_config import run_defaults_json
 
@@ -111,4 +111,8 @@ def created_seconds(text: str) -> int:
 
 
 def created_ns(image: Image) -> int:
-    return created_seconds(image.config.created) * SECOND
+    """When it was made, in Unix nanoseconds (to the microsecond); 0 when nobody knows."""
+    try:
+        return round(datetime.fromisoformat(image.config.created).timestamp() * 10**6) * 1000
+    except (ValueError, OverflowError):
+        return 0

@@ -10,35 +10,46 @@ import re
 import time
 from collections import Counter
 from dataclasses import replace
-from typing import Final
+from typing import Any, Final
 
 from minidocker.daemon import image_shapes
 from minidocker.daemon.engine import Engine
 from minidocker.daemon.exchange import Answer, Request, Response, json_response
 from minidocker.daemon.filters import Filters, labels_match, one_flag, parse_filters, parse_time
+from minidocker.daemon.image_archives import check_platform
 from minidocker.errors import InvalidParameter, Refused
-from minidocker.images.store import Image
+from minidocker.images.store import Image, InUse
 from minidocker.oci.chain import chain_ids
 from minidocker.oci.reference import parse_reference
 
 ALLOWED: Final = ("before", "dangling", "label", "reference", "since", "until")
+MANIFESTS: Final = "manifests: this engine keeps the manifest of one platform of an image"
 
 
 async def listing(engine: Engine, request: Request) -> Answer:
-    """Without its digests, manifests: this engine keeps one platform of an image."""
+    """``all`` hides nothing here: an image has no nameless parents.  Nor do ``digests``: they
+    are always shown."""
+    if request.flag("manifests"):
+        raise Refused(MANIFESTS)
     filters = parse_filters(request.text("filters"), ALLOWED)
-    uses = Counter(each.image_id for each in engine.containers.all())
     chosen = choose(engine, engine.images.list(), filters, time.time_ns())
-    shown = [
+    return json_response(summaries(engine, chosen, request.version, request.flag("shared-size")))
+
+
+def summaries(
+    engine: Engine, chosen: list[Image], version: tuple[int, int], counted: bool
+) -> list[dict[str, Any]]:
+    """The objects of ImageList, newest first; ``counted``: with SharedSize and Containers."""
+    uses = Counter(each.image_id for each in engine.containers.all())
+    return [
         image_shapes.summary(
             each,
-            uses[each.id] if request.flag("shared-size") else -1,
-            request.version,
-            shared_size(engine, each) if request.flag("shared-size") else -1,
+            uses[each.id] if counted else -1,
+            version,
+            shared_size(engine, each) if counted else -1,
         )
         for each in sorted(chosen, key=image_shapes.created_ns, reverse=True)
     ]
-    return json_response(shown)
 
 
 def shared_size(engine: Engine, image: Image) -> int:
@@ -100,14 +111,16 @@ def _glob(pattern: str, name: str) -> bool:
 
 async def inspect(engine: Engine, request: Request) -> Answer:
     if request.flag("manifests"):
-        raise Refused("manifests: this engine keeps the manifest of one platform of an image")
+        raise Refused(MANIFESTS)
     image = engine.images.resolve(request.params["name"])
+    check_platform(image, request)
     lower = engine.layer_directories(image.config.diff_ids)
     return json_response(image_shapes.inspect(image, lower, request.version))
 
 
 async def history(engine: Engine, request: Request) -> Answer:
     image = engine.images.resolve(request.params["name"])
+    check_platform(image, request)
     sizes = [engine.layers.size(chain) for chain in chain_ids(image.config.diff_ids)]
     return json_response(image_shapes.history(image, sizes))
 
@@ -126,12 +139,22 @@ async def tag(engine: Engine, request: Request) -> Answer:
 
 async def remove(engine: Engine, request: Request) -> Answer:
     """``noprune`` means nothing here: an image has no untagged parents that could stay."""
+    if request.text("platforms"):
+        raise Refused("platforms: this engine keeps one platform of an image")
     removed = engine.images.remove(
         request.params["name"],
         request.flag("force"),
-        in_use=lambda image_id: [each.id for each in engine.containers.using_image(image_id)],
-        running=lambda image_id: [
-            each.id for each in engine.containers.using_image(image_id) if each.state.running
-        ],
+        in_use=users(engine),
+        running=users(engine, running=True),
     )
     return json_response([{kind: text} for kind, text in removed])
+
+
+def users(engine: Engine, running: bool = False) -> InUse:
+    """Asks for the IDs of an image's containers; ``running``: of those that run."""
+
+    def ask(image_id: str) -> list[str]:
+        found = engine.containers.using_image(image_id)
+        return [each.id for each in found if each.state.running or not running]
+
+    return ask

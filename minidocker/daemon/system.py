@@ -1,6 +1,6 @@
-"""The daemon about itself: ping, version, info; and /auth, which it cannot do.
+"""The daemon about itself: ping, version, info.
 
-Engine API: SystemPing, SystemVersion, SystemInfo, SystemAuth.
+Engine API: SystemPing, SystemVersion, SystemInfo.
 """
 
 from __future__ import annotations
@@ -18,7 +18,6 @@ from minidocker.daemon.create_body import RUNTIME
 from minidocker.daemon.engine import Engine
 from minidocker.daemon.exchange import TEXT, Answer, Request, Response, json_response
 from minidocker.daemon.times import rfc3339
-from minidocker.errors import Refused
 from minidocker.oci.platform import host_platform
 
 _PING_HEADERS: Final = (
@@ -68,14 +67,6 @@ async def version(engine: Engine, request: Request) -> Answer:
             "Version": __version__,
             **{name: value for name, value in own.items() if name not in ("Experimental",)},
         }
-    )
-
-
-async def auth(engine: Engine, request: Request) -> Answer:
-    """Refused: this daemon keeps no credentials and checks none before they are used."""
-    raise Refused(
-        "docker login is not supported by this engine yet: put the credentials into the "
-        '"auths" of ~/.docker/config.json, and pull will use them'
     )
 
 

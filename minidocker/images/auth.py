@@ -110,7 +110,8 @@ def token_request(
     realm = challenge.parameters.get("realm", "")
     if not realm.startswith(("https://", "http://")):
         raise Unavailable(f'the registry names no usable token server: realm "{realm}"')
-    fields = {"scope": challenge.parameters.get("scope") or scope}
+    wanted = challenge.parameters.get("scope") or scope
+    fields = {"scope": wanted} if wanted else {}  # none: only who we are is asked
     if service := challenge.parameters.get("service"):
         fields["service"] = service
     if credentials is None:

@@ -80,7 +80,7 @@ async def pull(
     registry = registry or RegistryConfig()
     if reference.digest is None and reference.tag is None:
         reference = reference.tagged()
-    places = endpoints(reference.domain, registry, await _addresses(reference.domain))
+    places = endpoints(reference.domain, registry, await addresses_of(reference.domain))
     for endpoint in places:
         # A mirror is somebody else: the password for Docker Hub is not for it.
         credentials = None if endpoint.mirror else auth
@@ -247,7 +247,7 @@ def explain(error: MinidockerError, reference: Reference) -> MinidockerError:
     return SystemFailure(str(error))
 
 
-async def _addresses(domain: str) -> list[str]:
+async def addresses_of(domain: str) -> list[str]:
     """What the registry's host name resolves to: a network may be called insecure."""
     if domain == DOCKER_HUB:
         return []

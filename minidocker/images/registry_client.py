@@ -21,6 +21,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from types import TracebackType
 from typing import TYPE_CHECKING
+from urllib.parse import quote
 
 from minidocker.errors import MinidockerError, Unavailable
 from minidocker.images import auth
@@ -82,7 +83,7 @@ class Repository:
         self.endpoint = endpoint
         self.path = path
         self._credentials = credentials
-        self._scope = f"repository:{path}:{actions}"
+        self._scope = f"repository:{path}:{actions}" if path else ""
         self._certificates = certificates
         self._authorization: str | None = None
         if credentials is not None and credentials.registry_token:
@@ -113,6 +114,22 @@ class Repository:
         if self._client is not None:
             await self._client.aclose()
             self._client = None
+
+    async def ping(self) -> None:
+        """GET /v2/: whether it is a registry, and takes the credentials.  Needs no ``path``."""
+        async with self._get(f"{self.endpoint.url}/v2/", {}):
+            pass
+
+    async def search(self, term: str, limit: int) -> bytes:
+        """GET /v1/search, which Docker Hub has, and registries of the first version had."""
+        url = f"{self.endpoint.url}/v1/search?q={quote(term, safe='')}&n={limit}"
+        async with self._get(url, {}) as response:
+            body = bytearray()
+            async for chunk in response.aiter_raw():
+                body += chunk
+                if len(body) > MANIFEST_LIMIT:
+                    raise Answer(502, "", f"the answer of {url} is too long")
+        return bytes(body)
 
     async def manifest(self, tag_or_digest: str, accept: str) -> FetchedManifest:
         """GET /v2/<name>/manifests/<reference>; ``accept`` lists media types."""
