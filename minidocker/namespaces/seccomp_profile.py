@@ -13,6 +13,7 @@ import errno
 import json
 import os
 import platform
+import re
 import tempfile
 from collections.abc import Collection, Iterable, Mapping
 from pathlib import Path
@@ -71,8 +72,11 @@ def applicable(
 
 
 def _version(text: str) -> tuple[int, int]:
-    major, minor = text.split(".")[:2]
-    return int(major), int("".join(ch for ch in minor if ch.isdigit()) or 0)
+    """``"6.1-rc3"`` is (6, 1), as is ``"6.1.0-18-amd64"``."""
+    found = re.match(r"([0-9]+)\.([0-9]+)", text)
+    if found is None:
+        raise ValueError(f'"{text}" is no version of a kernel: write it as 4.8')
+    return int(found[1]), int(found[2])
 
 
 def compile_profile(
@@ -85,11 +89,16 @@ def compile_profile(
     over: a profile is written for many kernels.  Raises ``ValueError`` for a profile
     that cannot be understood, and ``OSError`` where libseccomp is missing.
     """
+    try:
+        return _compile(profile, set(capabilities), machine or platform.machine())
+    except (AttributeError, KeyError, TypeError) as error:
+        raise ValueError(f"the profile is not of its form: {error}") from error
+
+
+def _compile(profile: Mapping[str, Any], held: Collection[str], machine: str) -> bytes:
     import pyseccomp
 
-    machine = machine or platform.machine()
     architecture, goarch = _ARCHITECTURES.get(machine, ("SCMP_ARCH_NATIVE", machine))
-    held = set(capabilities)
     kernel = _version(os.uname().release)
     default = _action(
         pyseccomp, profile.get("defaultAction", ""), profile.get("defaultErrnoRet", errno.EPERM)
@@ -135,20 +144,35 @@ def _add(pyseccomp: Any, program: Any, rule: Mapping[str, Any], default: Any) ->
     action = _action(pyseccomp, rule.get("action", ""), rule.get("errnoRet"))
     if action == default:  # libseccomp refuses a rule that says what is so anyway
         return
-    arguments = []
-    for each in rule.get("args") or ():
-        if each.get("op") not in _COMPARE:
-            raise ValueError(f'unknown seccomp comparison "{each.get("op")}"')
-        operator = getattr(pyseccomp, _COMPARE[each["op"]])
-        second = each.get("valueTwo", 0) if each["op"] == "SCMP_CMP_MASKED_EQ" else 0
-        arguments.append(pyseccomp.Arg(each["index"], operator, each["value"], second))
+    arguments = [_argument(pyseccomp, each) for each in rule.get("args") or ()]
+    choices = [arguments]
+    if len({each["index"] for each in rule.get("args") or ()}) < len(arguments):
+        # Of one argument twice, libseccomp takes no rule; runc makes a rule of each comparison.
+        choices = [[each] for each in arguments]
     for name in rule.get("names") or [rule["name"]]:
         number = pyseccomp.resolve_syscall(pyseccomp.Arch.NATIVE, name)
         if number == -1:  # __NR_SCMP_ERROR: this libseccomp has never heard of it
             continue
-        try:
-            program.add_rule(action, name, *arguments)
-        except OSError as error:
-            # Not on this architecture, or its arguments cannot be compared there.
-            if error.errno not in (errno.EDOM, errno.EINVAL, errno.EFAULT):
-                raise
+        for choice in choices:
+            try:
+                program.add_rule(action, name, *choice)
+            except OSError as error:
+                if error.errno == errno.EEXIST:
+                    raise ValueError(f"two rules contradict each other on {name}") from error
+                # Not on this architecture, or its arguments cannot be compared there.
+                if error.errno not in (errno.EDOM, errno.EINVAL, errno.EFAULT):
+                    raise
+
+
+def _argument(pyseccomp: Any, each: Mapping[str, Any]) -> Any:
+    if each.get("op") not in _COMPARE:
+        raise ValueError(f'unknown seccomp comparison "{each.get("op")}"')
+    if not 0 <= each["index"] < 6:
+        raise ValueError(f"a system call has no argument {each['index']}: they are 0 to 5")
+    first, second = each["value"], each.get("valueTwo") or 0
+    if not (0 <= first < 1 << 64 and 0 <= second < 1 << 64):
+        raise ValueError(f"{first} and {second} do not fit in the 64 bits of an argument")
+    operator = getattr(pyseccomp, _COMPARE[each["op"]])
+    if each["op"] != "SCMP_CMP_MASKED_EQ":
+        second = 0
+    return pyseccomp.Arg(each["index"], operator, first, second)
