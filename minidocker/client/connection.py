@@ -107,6 +107,7 @@ class Connection:
         self,
         method: str,
         path: str,
+        /,
         body: object = None,
         headers: Mapping[str, str] | None = None,
         **parameters: object,
@@ -121,9 +122,15 @@ class Connection:
         return self.receive()
 
     def upload(
-        self, path: str, pieces: Iterable[bytes], content_type: str, **parameters: object
+        self,
+        path: str,
+        pieces: Iterable[bytes],
+        /,
+        content_type: str,
+        method: str = "POST",
+        **parameters: object,
     ) -> Reply:
-        """POST a body that comes in pieces, however many, and wait for the answer's head.
+        """Send a body that comes in pieces, however many, and wait for the answer's head.
 
         Raises as ``ask``, and what ``pieces`` raises; the request is broken off then.
         """
@@ -131,7 +138,7 @@ class Connection:
         lines = {"Host": "minidocker", "User-Agent": "minidocker", "Content-Type": content_type}
         lines["Transfer-Encoding"] = "chunked"
         where = target(path, parameters)
-        self._put(sock, h11.Request(method="POST", target=where, headers=list(lines.items())))
+        self._put(sock, h11.Request(method=method, target=where, headers=list(lines.items())))
         try:
             for piece in pieces:
                 self._put(sock, h11.Data(data=piece))

@@ -20,6 +20,7 @@ from minidocker.errors import MinidockerError
 CONTAINER = {
     "attach": ("streaming", "ATTACH", "Attach local streams to a running container"),
     "commit": ("commit", "COMMIT", "Create a new image from a container's changes"),
+    "cp": ("copy", "CP", "Copy files between a container and this machine"),
     "create": ("run", "CREATE", "Create a new container"),
     "diff": ("files", "DIFF", "Inspect changes to files on a container's filesystem"),
     "exec": ("execute", "EXEC", "Execute a command in a running container"),

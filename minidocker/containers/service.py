@@ -19,6 +19,7 @@ from minidocker.cgroups.driver import Driver
 from minidocker.cgroups.stats import Stats
 from minidocker.containers import state as life
 from minidocker.containers.container import Container
+from minidocker.containers.archive import Archives
 from minidocker.containers.core import Core
 from minidocker.containers.events import EventBus
 from minidocker.containers.execs import Exec, Execs, ExecSpec
@@ -78,6 +79,7 @@ class Containers:
         self.files = ContainerFiles(self._core)
         self._execs = Execs(self._core)
         self._health = HealthChecks(self._core, self._execs)
+        self.archives = Archives(self._core)
         self._lifecycle = Lifecycle(self._core, self._health)
 
     async def reconcile(self) -> None:

@@ -9,9 +9,8 @@ from typing import Final
 
 from minidocker.daemon.engine import Engine
 from minidocker.daemon.exchange import Answer, Request, Stream, json_response
-from minidocker.daemon.threads import from_thread
+from minidocker.images.threads import pieces_in_thread
 
-TAR: Final = "application/x-tar"
 OCTETS: Final = "application/octet-stream"
 
 # Engine API, ChangeType.
@@ -25,4 +24,4 @@ async def changes(engine: Engine, request: Request) -> Answer:
 
 
 async def export(engine: Engine, request: Request) -> Answer:
-    return Stream(from_thread(engine.containers.files.export(request.params["id"])), OCTETS)
+    return Stream(pieces_in_thread(engine.containers.files.export(request.params["id"])), OCTETS)

@@ -11,10 +11,6 @@ from typing import Final
 UNSERVED: Final = (
     ("POST", "/containers/{id}/update", "docker update"),
     ("GET", "/containers/{id}/attach/ws", "attaching by a web socket"),
-    ("HEAD", "/containers/{id}/archive", "docker cp"),
-    ("GET", "/containers/{id}/archive", "docker cp"),
-    ("PUT", "/containers/{id}/archive", "docker cp"),
-    ("POST", "/containers/prune", "docker container prune"),
     ("POST", "/build", "docker build"),
     ("POST", "/build/prune", "docker builder prune"),
     ("POST", "/session", "BuildKit"),

@@ -54,19 +54,18 @@ class TreePacker:
         self._seen: dict[tuple[int, int], str] = {}
 
     def contents(
-        self, top: int, below: Sequence[str], path: str, depth: int = 0
+        self, top: int, below: Sequence[str], prefix: str, depth: int = 0
     ) -> Iterator[bytes]:
         """All that is in a directory.
 
         ``top``: it, open.  ``below``: the directories that it is merged with, none for a
-        directory of an ordinary tree.  ``path``: its name in the tar.
+        directory of an ordinary tree.  ``prefix``: what stands before its names in the tar.
         """
         if depth > DEPTH:
-            raise SystemFailure(f"{path} is in more than {DEPTH} directories: it cannot be packed")
+            raise SystemFailure(f"{prefix} is in more than {DEPTH} directories: too deep for a tar")
         names = {name for each in below for name in os.listdir(each)}
         for name in sorted(names.union(os.listdir(top))):
-            here = f"{path}/{name}" if path else name
-            yield from self.named(top, below, name, here, depth)
+            yield from self.named(top, below, name, f"{prefix}{name}", depth)
 
     def named(
         self, top: int, below: Sequence[str], name: str, here: str, depth: int = 0
@@ -89,7 +88,7 @@ class TreePacker:
         try:
             yield header(_entry(top, name, here, os.fstat(fd)))
             merged = None if not below or is_opaque(fd) else look_up(below, name)
-            yield from self.contents(fd, merged.merged if merged else (), here, depth + 1)
+            yield from self.contents(fd, merged.merged if merged else (), f"{here}/", depth + 1)
         finally:
             os.close(fd)
 
@@ -104,7 +103,7 @@ class TreePacker:
                 fd = os.open(name, OPEN_DIRECTORY, dir_fd=parent)
                 try:
                     yield header(_entry(parent, name, here, found.status))
-                    yield from self.contents(fd, found.merged[1:], here, depth + 1)
+                    yield from self.contents(fd, found.merged[1:], f"{here}/", depth + 1)
                 finally:
                     os.close(fd)
             else:

@@ -21,6 +21,7 @@ from minidocker.linux import flags, syscalls
 from minidocker.linux.messages import MAX_FDS, Channel, listen_unix
 from minidocker.namespaces.logfile import open_log
 from minidocker.namespaces.plan import plan_of
+from minidocker.namespaces.roots import hold_root
 from minidocker.namespaces.start import LaunchFailed, start
 from minidocker.namespaces.trace import Trace
 
@@ -78,6 +79,9 @@ def _be_starter(
         received = link.receive()
         if received is not None:
             request, fds = received
+            if request["op"] == "root":
+                hold_root(link, request)
+                return  # by way of what ends the process
             first_client = len(fds) - len(request.get("clients") or ())
             try:
                 pid, made = _start(request, fds[:first_client])
