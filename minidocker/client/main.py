@@ -30,6 +30,7 @@ CONTAINER = {
     "logs": ("streaming", "LOGS", "Fetch the logs of a container"),
     "ls": ("listing", "PS", "List containers"),
     "pause": ("life", "PAUSE", "Pause all processes within one or more containers"),
+    "prune": ("update", "PRUNE", "Remove all stopped containers"),
     "rename": ("life", "RENAME", "Rename a container"),
     "restart": ("life", "RESTART", "Restart one or more containers"),
     "rm": ("life", "RM", "Remove one or more containers"),
@@ -39,6 +40,7 @@ CONTAINER = {
     "stop": ("life", "STOP", "Stop one or more running containers"),
     "top": ("listing", "TOP", "Display the running processes of a container"),
     "unpause": ("life", "UNPAUSE", "Unpause all processes within one or more containers"),
+    "update": ("update", "UPDATE", "Update configuration of one or more containers"),
     "wait": ("life", "WAIT", "Block until containers stop, then print their exit codes"),
 }
 IMAGE = {
@@ -72,7 +74,7 @@ GROUPS: dict[str, tuple[str, Table]] = {
     "system": ("Manage minidocker", SYSTEM),
 }
 TOP: Table = {
-    **{name: entry for name, entry in CONTAINER.items() if name not in ("ls", "inspect")},
+    **{name: entry for name, entry in CONTAINER.items() if name not in ("ls", "inspect", "prune")},
     "events": SYSTEM["events"],
     "history": IMAGE["history"],
     "images": IMAGE["ls"],

@@ -16,10 +16,11 @@ from pathlib import Path
 from typing import Any
 
 from minidocker.cgroups.driver import Driver
+from minidocker.cgroups.resources import Resources
 from minidocker.cgroups.stats import Stats
 from minidocker.containers import state as life
-from minidocker.containers.container import Container
 from minidocker.containers.archive import Archives
+from minidocker.containers.container import Container
 from minidocker.containers.core import Core
 from minidocker.containers.events import EventBus
 from minidocker.containers.execs import Exec, Execs, ExecSpec
@@ -36,10 +37,11 @@ from minidocker.containers.names import new_id
 from minidocker.containers.reconcile import late_monitors, reconcile
 from minidocker.containers.security import Security, effective_capabilities
 from minidocker.containers.settle import settle
-from minidocker.containers.spec import ContainerSpec
+from minidocker.containers.spec import ContainerSpec, RestartPolicy
 from minidocker.containers.start import plan
 from minidocker.containers.store import ContainerStore
 from minidocker.containers.top import parse_ps, run_ps
+from minidocker.containers.update import update
 from minidocker.containers.waits import Waiter, parse_condition
 from minidocker.containers.warm import WarmLauncher
 from minidocker.errors import InvalidParameter, SystemFailure
@@ -77,9 +79,9 @@ class Containers:
             places, store, snapshots, cgroups, events, launcher or WarmLauncher(places.run)
         )
         self.files = ContainerFiles(self._core)
+        self.archives = Archives(self._core)
         self._execs = Execs(self._core)
         self._health = HealthChecks(self._core, self._execs)
-        self.archives = Archives(self._core)
         self._lifecycle = Lifecycle(self._core, self._health)
 
     async def reconcile(self) -> None:
@@ -172,6 +174,12 @@ class Containers:
         old = container.name
         renamed = self._core.store.rename(container, name)
         self._core.publish(renamed, "rename", oldName=f"/{old}")
+
+    async def update(
+        self, ref: str, change: Resources, restart: RestartPolicy | None
+    ) -> tuple[str, ...]:
+        """Other limits and another restart policy; warnings.  See ``update.update``."""
+        return await self._core.finish(update(self._core, self.get(ref), change, restart))
 
     def directory(self, ref: str) -> Path:
         """<data-root>/containers/<id>: hostname, hosts, resolv.conf, upper/, logs."""

@@ -82,12 +82,12 @@ class ContainerStore:
     def save(self, container: Container) -> Container:
         """Write what changes in a life: the state and the restart count.
 
-        Nothing else of ``container`` counts: a value from before a rename does not undo
-        it, and one that was deleted stays so.
+        Nothing else of ``container`` counts: a value from before a rename or an update does
+        not undo it, and one that was deleted stays so.
         """
         if container.id not in self._containers:
             return container
-        container = replace(container, name=self._containers[container.id].name)
+        container = self._renewed(container)
         self._db.execute(
             "UPDATE containers SET state = ?, restart_count = ? WHERE id = ?",
             (_state_text(container.state), container.restart_count, container.id),
@@ -99,9 +99,22 @@ class ContainerStore:
         """Change it in memory only: for states that a restart of the daemon finds out anew."""
         if container.id not in self._containers:
             return container
-        container = replace(container, name=self._containers[container.id].name)
+        container = self._renewed(container)
         self._containers[container.id] = container
         return container
+
+    def set_spec(self, id: str, spec: ContainerSpec) -> Container:
+        """Give the container, which must be there, another spec (``docker update``)."""
+        changed = replace(self._containers[id], spec=spec)
+        self._db.execute(
+            "UPDATE containers SET spec = ? WHERE id = ?", (_spec_text(changed.spec), id)
+        )
+        self._containers[id] = changed
+        return changed
+
+    def _renewed(self, container: Container) -> Container:
+        now = self._containers[container.id]
+        return replace(container, name=now.name, spec=now.spec)
 
     def rename(self, container: Container, name: str) -> Container:
         """Raises ``InvalidParameter``, ``Conflict``."""
@@ -134,6 +147,10 @@ def _state_text(state: State) -> str:
     return json.dumps(asdict(state), separators=(",", ":"))
 
 
+def _spec_text(spec: ContainerSpec) -> str:
+    return json.dumps(spec.to_record(), separators=(",", ":"))
+
+
 def _to_row(container: Container) -> dict[str, Any]:
     return {
         "id": container.id,
@@ -143,7 +160,7 @@ def _to_row(container: Container) -> dict[str, Any]:
         "platform": container.platform,
         "created_ns": container.created_ns,
         "args": json.dumps(container.args),
-        "spec": json.dumps(container.spec.to_record(), separators=(",", ":")),
+        "spec": _spec_text(container.spec),
         "restart_count": container.restart_count,
         "state": _state_text(container.state),
     }

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -41,6 +42,7 @@ class Engine:
     facts: Facts
     registry: RegistryConfig = field(default_factory=RegistryConfig)
     supports: frozenset[str] = frozenset()  # fields of ``Resources`` that this kernel can keep
+    pruning: asyncio.Lock = field(default_factory=asyncio.Lock)  # held by a prune of containers
 
     def network_of(self, container: Container) -> str:
         """The ID of the network it is in; "" when it is in another container's."""

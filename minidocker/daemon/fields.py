@@ -166,8 +166,11 @@ STRINGS: Final = Kind(strings, dict)
 NAMES: Final = Kind(names, lambda value: {name: {} for name in value})
 # Limits: 0 asks for nothing; None is written as 0.
 LIMIT: Final = Kind(_unless(lambda found: found == 0), lambda value: value or 0)
-# Limits where null is written for none, and anything below 1 asks for nothing.
-COUNT: Final = Kind(_unless(lambda found: found <= 0), _same)
+# Limits where null is written for none, 0 for "unlimited again", and anything below 1 asks
+# for nothing.
+COUNT: Final = Kind(
+    _unless(lambda found: found <= 0), lambda value: value if value is None else max(value, 0)
+)
 # ``MemorySwappiness``: 0 is a value, -1 asks for nothing.
 SWAPPINESS: Final = Kind(_unless(lambda found: found == -1), _same)
 

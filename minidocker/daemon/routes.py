@@ -16,12 +16,15 @@ from typing import Final
 
 from minidocker import __version__
 from minidocker.daemon import (
+    archives,
     commit,
     container_create,
     container_files,
     container_life,
     container_look,
+    container_prune,
     container_streams,
+    container_update,
     disk_usage,
     events,
     execs,
@@ -101,6 +104,8 @@ ROUTES: Final = (
     Route("POST", "/containers/{id}/pause", container_life.pause, "ContainerPause"),
     Route("POST", "/containers/{id}/unpause", container_life.unpause, "ContainerUnpause"),
     Route("POST", "/containers/{id}/rename", container_life.rename, "ContainerRename"),
+    Route("POST", "/containers/{id}/update", container_update.update, "ContainerUpdate"),
+    Route("POST", "/containers/prune", container_prune.prune, "ContainerPrune"),
     Route("DELETE", "/containers/{id}", container_life.remove, "ContainerDelete"),
     Route("POST", "/containers/{id}/exec", execs.create, "ContainerExec"),
     Route("POST", "/exec/{id}/start", execs.start, "ExecStart"),
