@@ -6,6 +6,7 @@ import contextlib
 import io
 import json
 import socket
+import subprocess
 import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -83,11 +84,11 @@ def manifest(path: Path) -> list[dict[str, object]]:
     return found
 
 
-def half_load(engine: Engine, data: bytes) -> socket.socket:
-    """A load whose body has ended in the middle; the daemon waits for the rest."""
+def half_sent(engine: Engine, target: str, data: bytes) -> socket.socket:
+    """A POST whose body has ended in the middle; the daemon waits for the rest."""
     sock = socket.socket(socket.AF_UNIX)
     sock.connect(str(engine.socket))
-    head = f"POST /images/load HTTP/1.1\r\nHost: d\r\nContent-Length: {2 * len(data)}\r\n\r\n"
+    head = f"POST {target} HTTP/1.1\r\nHost: d\r\nContent-Length: {2 * len(data)}\r\n\r\n"
     sock.sendall(head.encode() + data)
     return sock
 
@@ -101,25 +102,50 @@ def until(true: Callable[[], bool]) -> None:
 
 
 @pytest.mark.kernel
+@pytest.mark.parametrize("target", ["/images/load", "/images/create?fromSrc=-&repo=it"])
 @pytest.mark.parametrize("how", ["cut", "kill"])
-def test_a_load_that_is_broken_off_leaves_nothing(
-    new_engine: Callable[..., Engine], how: str
+def test_what_is_broken_off_leaves_nothing(
+    new_engine: Callable[..., Engine], how: str, target: str
 ) -> None:
     engine = new_engine()
     layers = [{"a": b"x" * (3 << 20)}, {"b": b"y" * (3 << 20)}]
     data = docker_archive(sample(layers, architecture=HERE, compression="none"))[: 5 << 20]
-    with half_load(engine, data):
-        # Its first files are blobs already.
-        until(lambda: len(content(engine.data)[0]) == 2)
+    nothing: tuple[set[str], set[str], set[str]] = (set(), set(), set())
+    with half_sent(engine, target, data):
+        # Its first files are blobs already, or its bytes are on their way to be one.
+        loads = target == "/images/load"
+        until(lambda: len(content(engine.data)[0]) == 2 if loads else half_made(engine))
         if how == "kill":
             engine.kill()
     if how == "kill":
-        assert content(engine.data)[0]
+        assert content(engine.data) != nothing
         engine.start()
-    until(lambda: content(engine.data) == (set(), set(), set()))
+    until(lambda: content(engine.data) == nothing)
     assert engine.docker("images", "-q").ok() == ""
     (engine.root / "whole.tar").write_bytes(docker_archive(ONE))
     assert "it:1" in engine.docker("load", "-i", f"{engine.root}/whole.tar").ok()
+
+
+def half_made(engine: Engine) -> bool:
+    return bool(content(engine.data)[2])
+
+
+@pytest.mark.kernel
+def test_of_a_commit_that_is_killed_nothing_is_left(new_engine: Callable[..., Engine]) -> None:
+    engine = new_engine()
+    write = "head -c 200000000 /dev/zero > /big"
+    engine.docker("run", "--name", "big", "busybox", "sh", "-c", write).ok()
+    before = content(engine.data)
+    line = engine.docker.argv("commit", "big", "it:1")
+    quiet = subprocess.DEVNULL
+    with subprocess.Popen(line, env=engine.environment, stdout=quiet, stderr=quiet) as commit:
+        until(lambda: half_made(engine))
+        engine.kill()
+        assert commit.wait(10) != 0
+    engine.start()
+    until(lambda: content(engine.data) == before)
+    id = engine.docker("commit", "big", "it:1").ok()
+    assert engine.docker("images", "-q", "--no-trunc", "it:1").ok() == id
 
 
 @pytest.mark.kernel
