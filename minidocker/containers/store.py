@@ -7,6 +7,7 @@ Reading is from memory; every change is one transaction, so that after
 from __future__ import annotations
 
 import json
+import logging
 import sqlite3
 from dataclasses import asdict, replace
 from typing import Any, Final
@@ -15,6 +16,8 @@ from minidocker.containers.container import Container, State
 from minidocker.containers.names import check_name, find, name_conflict, random_name
 from minidocker.containers.spec import ContainerSpec
 from minidocker.errors import InvalidParameter
+
+log = logging.getLogger(__name__)
 
 SCHEMA: Final = """
 CREATE TABLE IF NOT EXISTS containers (
@@ -40,6 +43,7 @@ class ContainerStore:
         self._db.executescript(SCHEMA)
         self._containers: dict[str, Container] = {}
         self._names: dict[str, str] = {}
+        self._unwritten: set[str] = set()  # changed or deleted, but not in the database
         for row in db.execute("SELECT * FROM containers"):
             container = _from_row(row)
             self._containers[container.id] = container
@@ -88,12 +92,32 @@ class ContainerStore:
         if container.id not in self._containers:
             return container
         container = self._renewed(container)
+        self._containers[container.id] = container
+        self._write(container.id)
+        return container
+
+    def _write(self, id: str) -> None:
+        """A full disk keeps no container from being stopped or removed, which makes room:
+        what cannot be written is known in memory, and written with a later change."""
+        self._unwritten.add(id)
+        try:
+            for each in list(self._unwritten):
+                self._write_one(each)
+                self._unwritten.discard(each)
+        except sqlite3.OperationalError as error:
+            if not error.sqlite_errorname.startswith(("SQLITE_FULL", "SQLITE_IOERR")):
+                raise
+            log.error("the record of container %s is not written: %s; make room", id, error)
+
+    def _write_one(self, id: str) -> None:
+        now = self._containers.get(id)
+        if now is None:
+            self._db.execute("DELETE FROM containers WHERE id = ?", (id,))
+            return
         self._db.execute(
             "UPDATE containers SET state = ?, restart_count = ? WHERE id = ?",
-            (_state_text(container.state), container.restart_count, container.id),
+            (_state_text(now.state), now.restart_count, id),
         )
-        self._containers[container.id] = container
-        return container
 
     def keep(self, container: Container) -> Container:
         """Change it in memory only: for states that a restart of the daemon finds out anew."""
@@ -137,10 +161,10 @@ class ContainerStore:
         return renamed
 
     def delete(self, id: str) -> None:
-        self._db.execute("DELETE FROM containers WHERE id = ?", (id,))
         gone = self._containers.pop(id, None)
         if gone is not None:
             self._names.pop(gone.name, None)
+        self._write(id)
 
 
 def _state_text(state: State) -> str:

@@ -255,7 +255,10 @@ class Monitor:
         self._log.close()
         code, at = exit_code(status), time.time_ns()
         if self._keep["exit_file"]:
-            write_atomically(self._keep["exit_file"], {"code": code, "at": at})
+            try:
+                write_atomically(self._keep["exit_file"], {"code": code, "at": at})
+            except OSError:
+                pass  # a full disk: who is connected is told all the same
         self._forget_socket()
         self._tell({"event": "exited", "code": code, "at": at})
         for link in self._links:
@@ -293,6 +296,11 @@ class Monitor:
 
 
 def write_atomically(path: str, value: object) -> None:
-    with open(f"{path}.tmp", "w") as file:
-        json.dump(value, file)
-    os.replace(f"{path}.tmp", path)
+    """Raises ``OSError``; then the file is as it was."""
+    try:
+        with open(f"{path}.tmp", "w") as file:
+            json.dump(value, file)
+        os.replace(f"{path}.tmp", path)
+    except OSError:
+        os.unlink(f"{path}.tmp")
+        raise

@@ -97,7 +97,7 @@ def container_plan(
         init.append(OpenTerminal(report_fd, size.get("height", 0), size.get("width", 0)))
     init += [WriteSysctl(*pair) for pair in (spec["linux"].get("sysctl") or {}).items()]
     init += closing_steps(spec)
-    init += identity_steps(process, request.get("seccomp"), request["id"], make_cwd=True)
+    init += identity_steps(process, request.get("seccomp"), request["id"], report_fd, make_cwd=True)
     if request.get("init"):
         init.append(ReapAsInit(f"/sbin/docker-init -- {' '.join(process['args'])}"))
     init.append(_program(process))
@@ -135,13 +135,15 @@ def exec_plan(request: Mapping[str, Any], pidfd: int, report_fd: int = 3) -> Pla
         init.append(
             OpenTerminal(report_fd, size.get("height", 0), size.get("width", 0), console=False)
         )
-    init += identity_steps(process, request.get("seccomp"), request["id"], make_cwd=False)
+    init += identity_steps(
+        process, request.get("seccomp"), request["id"], report_fd, make_cwd=False
+    )
     init.append(_program(process))
     return Plan(tuple(starter), tuple(init))
 
 
 def identity_steps(
-    process: Mapping[str, Any], seccomp: str | None, keyring: str, *, make_cwd: bool
+    process: Mapping[str, Any], seccomp: str | None, keyring: str, report_fd: int, *, make_cwd: bool
 ) -> list[Step]:
     """Limits, directory, user, capabilities, filter: what makes the process harmless.
 
@@ -178,7 +180,7 @@ def identity_steps(
         # After the change of user, which clears it.
         NotDumpable(),
         ResetSignals(),
-        CloseDescriptors(),
+        CloseDescriptors(report_fd),
     ]
     if process.get("noNewPrivileges"):
         steps += [NoNewPrivileges(), *filters]

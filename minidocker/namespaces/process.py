@@ -329,17 +329,21 @@ class ResetSignals(Step):
 class CloseDescriptors(Step):
     """Nothing but the three standard streams survives execve (close_range(2)).
 
-    Marked, not closed: the line on which a failing execve is reported must live
-    until it has worked.
+    ``report``, on which a failing execve is told, is marked instead: it lives until
+    execve has worked.
     """
 
     chapter: ClassVar[str] = "security"
+    report: int
 
     def describe(self) -> str:
-        return "close_range(3, ~0, CLOSE_RANGE_CLOEXEC)"
+        return f"close_range(3, ~0); for {self.report}, which tells of execve, CLOSE_RANGE_CLOEXEC"
 
     def execute(self) -> None:
-        syscalls.close_range(3, flags=flags.CLOSE_RANGE_CLOEXEC)
+        if self.report > 3:
+            syscalls.close_range(3, self.report - 1)
+        syscalls.close_range(self.report, self.report, flags.CLOSE_RANGE_CLOEXEC)
+        syscalls.close_range(self.report + 1)
 
 
 def _write(path: str, text: str) -> None:

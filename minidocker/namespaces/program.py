@@ -17,6 +17,7 @@ from minidocker.linux.plan import Step
 from minidocker.namespaces.users import home_of
 
 _AT_FDCWD = -100
+NOT_HERE = (errno.ENOENT, errno.ENOTDIR, errno.ELOOP, errno.ENAMETOOLONG)
 
 
 @dataclass(frozen=True)
@@ -60,6 +61,8 @@ def find_program(name: str, search_path: str) -> str:
         try:
             _check_program(name, path)
         except OSError as error:
+            if error.errno not in (*NOT_HERE, errno.EACCES, errno.EISDIR):
+                raise
             if error.errno == errno.EACCES:
                 denied = denied or error
             continue

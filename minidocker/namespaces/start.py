@@ -68,17 +68,19 @@ def start(
     try:
         perform(before, trace.add)
     except StepFailed as failed:
-        raise _failure(failed, trace) from None
+        failure = _failure(failed, trace)
+        trace.save()
+        raise failure from None
     began = time.monotonic_ns()
     pid = os.fork()
     if pid == 0:
         _be_init(plan.init, stdio, inits, trace)
     trace.add(fork, began, time.monotonic_ns() - began)
-    trace.save()
     inits.close()
     try:
-        terminal, last = _listen(Channel(report))
+        terminal = _listen(Channel(report), trace)
     except LaunchFailed:
+        trace.save()
         _end(pid)
         raise
     except EOFError:
@@ -87,26 +89,32 @@ def start(
         raise LaunchFailed.because(
             f"the container's first process ended before its program could start: {why}"
         ) from None
-    trace.end_of(last)
+    trace.ended()
     trace.save()
     return pid, terminal
 
 
-def _listen(channel: Channel) -> tuple[int, dict[str, Any]]:
-    """Init's report to its end: (terminal's master or -1, its last step for the trace)."""
-    terminal, last = -1, None
+def _listen(channel: Channel, trace: Trace) -> int:
+    """Init's report to its end: its terminal's master or -1; its steps go to ``trace``.
+
+    Raises ``LaunchFailed``, and ``EOFError`` when init ended without a word.
+    """
+    terminal, ready = -1, False
     while (received := channel.receive()) is not None:
         message, fds = received
+        if "failed" in message and ready and trace.entries:
+            trace.entries.pop()  # execve as it began; how it ended is among the steps now
+        trace.entries += message.get("steps") or ()
         if message.get("terminal"):
             terminal = fds[0]
         elif "failed" in message:
             raise LaunchFailed(message["failed"])
         else:
-            last = message["last"]
+            ready = True
     channel.close()
-    if last is None:
+    if not ready:
         raise EOFError
-    return terminal, last
+    return terminal
 
 
 def _be_init(
@@ -123,12 +131,14 @@ def _be_init(
         def done(step: Step, began: int, took: int) -> None:
             trace.add(step, began, took)
             if step is steps[-2]:  # execve is next, which cannot report its own success
-                trace.save()
-                channel.send({"last": trace.beginning(steps[-1])})
+                trace.begin(steps[-1])
+                channel.send({"steps": trace.entries})
+                trace.entries = []
 
         perform(steps, done)
     except StepFailed as failed:
-        channel.send({"failed": _failure(failed, trace).answer})
+        answer = _failure(failed, trace).answer
+        channel.send({"failed": answer, "steps": trace.entries})
     except BaseException as error:  # a bug must not run on as a second monitor
         channel.send({"failed": LaunchFailed.because(f"internal error: {error!r}").answer})
     finally:
@@ -140,7 +150,6 @@ def _failure(failed: StepFailed, trace: Trace) -> LaunchFailed:
     failure = LaunchFailed.of(failed)
     took = time.monotonic_ns() - failed.began_ns
     trace.add(failed.step, failed.began_ns, took, str(failure))
-    trace.save()
     return failure
 
 

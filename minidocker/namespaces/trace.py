@@ -1,7 +1,7 @@
 """What a start did, a step a line: what ``run --explain`` prints, also of a start that failed.
 
-Starter and init append to one file, each its own steps.  ``began_ns`` is of one clock
-for all processes (CLOCK_MONOTONIC).
+Init tells its steps to the starter, which writes the file: init may be under a limit for
+files by then.  ``began_ns`` is of one clock for all processes (CLOCK_MONOTONIC).
 """
 
 from __future__ import annotations
@@ -18,46 +18,38 @@ class Trace:
     """The file at ``path``, begun anew; None for none: then nothing is kept."""
 
     def __init__(self, path: str | None) -> None:
-        self._fd = -1
+        self._path = path
         if path:
-            how = os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_APPEND | os.O_CLOEXEC
-            self._fd = os.open(path, how, 0o600)
+            os.close(os.open(path, os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_CLOEXEC, 0o600))
         self.process_is("starter")
 
     def process_is(self, name: str) -> None:
-        """Who writes from now on.  Its pid is the host's, also where it has another inside."""
+        """Who acts from now on.  Its pid is the host's, also where it has another inside."""
         self._process = name
-        self._pid = int(os.readlink("/proc/self")) if self._fd >= 0 else 0
-        self._entries: list[dict[str, Any]] = []
+        self._pid = int(os.readlink("/proc/self")) if self._path else 0
+        self.entries: list[dict[str, Any]] = []
 
     def add(self, step: Step, began_ns: int, took_ns: int, error: str = "") -> None:
         """One more step that was taken; ``error`` says why it failed."""
-        if self._fd >= 0:
+        if self._path:
             entry = trace_entry(self._process, self._pid, step, began_ns, took_ns, error)
-            self._entries.append(entry)
+            self.entries.append(entry)
 
-    def beginning(self, step: Step) -> dict[str, Any]:
-        """The entry of a step that begins now, and whose end another process will see."""
-        if self._fd < 0:
-            return {}
-        return trace_entry(self._process, self._pid, step, time.monotonic_ns(), 0)
+    def begin(self, step: Step) -> None:
+        """A step begins, whose end another process will see."""
+        self.add(step, time.monotonic_ns(), 0)
 
-    def end_of(self, beginning: dict[str, Any]) -> None:
-        """The other process has seen it."""
-        if self._fd >= 0:
-            took = time.monotonic_ns() - beginning["began_ns"]
-            self._entries.append({**beginning, "took_ns": took})
+    def ended(self) -> None:
+        """It has seen the end of the last step."""
+        if self.entries:
+            last = self.entries[-1]
+            last["took_ns"] = time.monotonic_ns() - last["began_ns"]
 
     def save(self) -> None:
-        """One write for all of them: lines of two processes do not mix (O_APPEND)."""
-        if self._entries:
-            os.write(self._fd, "".join(f"{json.dumps(e)}\n" for e in self._entries).encode())
-            self._entries = []
-
-    def close(self) -> None:
-        if self._fd >= 0:
-            os.close(self._fd)
-            self._fd = -1
+        if self._path and self.entries:
+            with open(self._path, "a") as file:
+                file.writelines(f"{json.dumps(entry)}\n" for entry in self.entries)
+            self.entries = []
 
 
 def read_trace(text: bytes) -> list[dict[str, Any]]:

@@ -129,8 +129,9 @@ def test_init_is_called_by_its_pid_on_the_host(bench: Bench) -> None:
 
 
 def test_a_launcher_of_other_code_is_left_to_its_containers(
-    bench: Bench, monkeypatch: pytest.MonkeyPatch
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
+    bench = Bench(tmp_path)  # its own: the others need their launcher
     running = bench.start(["sh", "-c", "echo up; cat; exit 4"])
     running.read_until(b"up")
     monkeypatch.setattr(launcher_client, "edition", lambda: "another")
@@ -144,6 +145,7 @@ def test_a_launcher_of_other_code_is_left_to_its_containers(
     assert running.finish().code == 4
     keeper.close()
     os.waitid(os.P_PID, answer[0]["pid"], os.WEXITED)
+    bench.close()
 
 
 def test_one_code_is_one_edition(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

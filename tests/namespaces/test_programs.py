@@ -9,6 +9,7 @@ from pathlib import Path
 import pytest
 
 from minidocker.namespaces.capabilities import DEFAULT, mask_of
+from minidocker.namespaces.trace import read_trace
 from tests.namespaces.harness import Bench
 from tests.support.need import need_root
 
@@ -94,3 +95,23 @@ def test_a_program_ignores_no_signal_though_the_engine_was_started_by_nohup(tmp_
     finally:
         signal.signal(signal.SIGHUP, before)
     assert "SigIgn:\t0000000000000000" in status
+
+
+@pytest.mark.parametrize(
+    ("kind", "limit", "asked"), [("FSIZE", 0, "-f"), ("NOFILE", 16, "-n"), ("NOFILE", 7, "-n")]
+)
+def test_a_small_limit_is_the_programs_and_not_ours(
+    bench: Bench, kind: str, limit: int, asked: str
+) -> None:
+    limits = [{"type": f"RLIMIT_{kind}", "soft": limit, "hard": limit}]
+    result = bench.sh(f"ulimit {asked}", rlimits=limits)
+    assert (result.text, result.code) == (f"{limit}\n", 0)
+    texts = [step["text"] for step in read_trace((result.directory / "trace.jsonl").read_bytes())]
+    assert texts[-1].startswith("execve(")
+
+
+def test_a_limit_under_which_nothing_can_be_opened_is_said(bench: Bench) -> None:
+    limits = [{"type": "RLIMIT_NOFILE", "soft": 3, "hard": 3}]
+    result = bench.sh("true", rlimits=limits)
+    assert "too many open files" in result.events[-1]["message"]
+    assert result.code == 126
