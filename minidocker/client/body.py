@@ -213,7 +213,7 @@ def _health(values: Values) -> Json:
 
 def _host_config(values: Values, host: Host) -> Json:
     config = _named(values, HOST)
-    config["NetworkMode"] = "default" if values["network"] is None else values["network"]
+    config["NetworkMode"] = next(iter(values["network"]), "default")
     security, unmasked = specs.parse_security_options(values["security_opt"])
     _put(config, "SecurityOpt", [_with_profile(option, host) for option in security])
     if unmasked:
@@ -283,14 +283,15 @@ def _networking(values: Values, mode: str) -> Json:
         raise InvalidParameter(
             "network-scoped aliases are only supported for user-defined networks"
         )
-    return {"EndpointsConfig": {mode: endpoint}} if endpoint else {}
+    others = {name: {} for name in values["network"][1:]}
+    return {"EndpointsConfig": {mode: endpoint, **others}} if endpoint or others else {}
 
 
 def _check(values: Values) -> None:
     """What no single flag can know.  The texts are Docker's."""
     if values["rm"] and values["restart"] not in (None, "", "no"):
         raise InvalidParameter("conflicting options: cannot specify both --restart and --rm")
-    if values["network"] == "":
+    if "" in values["network"]:
         raise InvalidParameter("no name set for network")
     swappiness = values["memory_swappiness"]
     if swappiness is not None and not -1 <= swappiness <= 100:

@@ -220,7 +220,9 @@ SECURITY = (
 )
 
 NAMESPACES = (
-    Flag("network", "network", "Connect a container to a network", default=None, alias="net"),
+    Flag(
+        "network", "network", "Connect a container to a network", default=(), many=True, alias="net"
+    ),
     string("pid", "PID namespace to use"),
     string("ipc", "IPC mode to use"),
     string("uts", "UTS namespace to use"),

@@ -85,7 +85,15 @@ def only_daemon(directory: Path, flag: str) -> Iterator[None]:
 
 @contextlib.contextmanager
 def pid_file(path: Path) -> Iterator[None]:
-    """Our process number in ``path`` for as long as we live.  Raises ``SystemFailure``."""
+    """Our process number in ``path`` for as long as we live.
+
+    Raises ``SystemFailure``, and ``Conflict`` when it is a living daemon's.
+    """
+    if (other := daemon_of(path)) is not None:
+        raise Conflict(
+            f"the pidfile {path} belongs to the daemon with process number {other}: stop it, or "
+            "give this one its own with --pidfile"
+        )
     temporary = path.with_name(f".{path.name}.new")
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
@@ -99,6 +107,20 @@ def pid_file(path: Path) -> Iterator[None]:
         with contextlib.suppress(OSError):
             if path.read_text().strip() == str(os.getpid()):
                 path.unlink()
+
+
+def daemon_of(pidfile: Path) -> int | None:
+    """The process of which the file speaks, if it lives and is a daemon of this engine."""
+    try:
+        pid = int(pidfile.read_text())
+        words = Path(f"/proc/{pid}/cmdline").read_bytes().split(b"\0")
+    except (OSError, ValueError):
+        return None
+    return (
+        pid
+        if pid != os.getpid() and b"daemon" in words and b"minidocker" in b" ".join(words)
+        else None
+    )
 
 
 def engine_id(path: Path) -> str:

@@ -10,6 +10,7 @@ import errno
 import functools
 import logging
 import re
+import sqlite3
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 from typing import Final
@@ -219,6 +220,10 @@ class Router:
         except OSError as error:
             log.exception("%s %s", request.method, request.path)
             return error_response(500, describe_os_error(error))
+        except sqlite3.OperationalError as error:
+            log.exception("%s %s", request.method, request.path)
+            why = f"the records cannot be written: {error}; make room, for example with docker rm"
+            return error_response(500, why)
         except Gone:
             raise
         except Exception as error:

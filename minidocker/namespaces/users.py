@@ -92,6 +92,7 @@ def _find_user(who: str, passwd: Sequence[Passwd]) -> Passwd:
         if entry.name == who if uid is None else entry.uid == uid:
             return entry
     if uid is None:
+        _not_negative(who)
         raise LookupError(f"unable to find user {who}: no matching entries in passwd file")
     return Passwd("", _in_range(uid), 0, "/")
 
@@ -106,6 +107,7 @@ def _find_group(which: str, group: Sequence[Group]) -> int:
         if entry.name == which if gid is None else entry.gid == gid:
             return entry.gid
     if gid is None:
+        _not_negative(which)
         raise LookupError(f"unable to find group {which}: no matching entries in group file")
     return _in_range(gid)
 
@@ -116,8 +118,14 @@ def _number(text: str) -> int | None:
     return int(digits) if digits.isascii() and digits.isdecimal() and len(digits) < 19 else None
 
 
+def _not_negative(text: str) -> None:
+    """What is a number below zero is called that, not a name that nobody has."""
+    if text.startswith("-") and _number(text[1:]) is not None:
+        _in_range(-1)
+
+
 def _in_range(number: int) -> int:
-    if number > MAX_ID:
+    if not 0 <= number <= MAX_ID:
         raise LookupError(f"uids and gids must be in range 0-{MAX_ID}")
     return number
 

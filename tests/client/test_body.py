@@ -118,6 +118,12 @@ def test_zero_and_false_are_said_where_they_differ_from_silence() -> None:
     assert "Init" not in body_of("x")["HostConfig"]
 
 
+def test_each_network_is_asked_for() -> None:
+    body = body_of("--net", "one", "--network", "two", "x")
+    assert body["HostConfig"]["NetworkMode"] == "one"
+    assert set(body["NetworkingConfig"]["EndpointsConfig"]) == {"one", "two"}
+
+
 @pytest.mark.parametrize(
     ("line", "message"),
     [

@@ -111,6 +111,8 @@ def test_a_line_made_of_values_gives_them_back(data: st.DataObject) -> None:
         ("-H unix:///no/such.sock ps", 1, "Is the daemon running?"),
         ("-H unix:///x run -e", 125, "'e' in -e\n\nUsage:  minidocker run [OPTIONS] IMAGE"),
         ("-H unix:///x run --rm=maybe", 125, "\n\nUsage:  minidocker run [OPTIONS] IMAGE"),
+        ("-H unix:///x daemon stop", 1, "daemon stop does not go by -H or DOCKER_HOST"),
+        ("-H unix:///x daemon status", 1, "daemon status --exec-root DIR"),
         ("run --pull foo x", 125, "invalid pull option: 'foo'"),
     ],
 )

@@ -45,6 +45,31 @@ def test_a_container_survives_the_database(container: Container) -> None:
         db.close()
 
 
+@settings(max_examples=10)
+@given(draw.containers)
+def test_a_full_disk_stops_no_life_and_is_made_good_later(container: Container) -> None:
+    db = sqlite3.connect(":memory:", isolation_level=None)
+    db.row_factory = sqlite3.Row
+    try:
+        store = ContainerStore(db)
+        store.add(container)
+        (pages,) = db.execute("PRAGMA page_count").fetchone()
+        db.execute(f"PRAGMA max_page_count = {pages}")
+        changed = dataclasses.replace(
+            container, state=dataclasses.replace(container.state, error="x" * 20_000)
+        )
+        store.save(changed)
+        assert store.now(container.id) == changed
+        assert ContainerStore(db).all() == [container]
+        db.execute("PRAGMA max_page_count = 100000")
+        store.save(changed)
+        assert ContainerStore(db).all() == [changed]
+        store.delete(container.id)
+        assert ContainerStore(db).all() == []
+    finally:
+        db.close()
+
+
 NAMES = st.sampled_from(["one", "two", "three", "four"])
 
 

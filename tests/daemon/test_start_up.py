@@ -5,6 +5,8 @@ from __future__ import annotations
 import os
 import socket
 import stat
+import subprocess
+import sys
 from pathlib import Path
 
 import pytest
@@ -119,6 +121,27 @@ def test_two_daemons_on_one_root_are_refused(tmp_path: Path) -> None:
             pass
     with machine.only_daemon(tmp_path, "--data-root"):
         pass
+
+
+def test_a_living_daemons_pidfile_is_not_taken(tmp_path: Path) -> None:
+    path = tmp_path / "pid"
+    code = "import time; print(flush=True); time.sleep(60)"
+    argv = [sys.executable, "-c", code, "minidocker", "daemon", "run"]
+    with subprocess.Popen(argv, stdout=subprocess.PIPE) as other:
+        try:
+            assert other.stdout is not None
+            other.stdout.readline()
+            path.write_text(f"{other.pid}\n")
+            with (
+                pytest.raises(Conflict, match=f"process number {other.pid}: stop it"),
+                machine.pid_file(path),
+            ):
+                pass
+        finally:
+            other.kill()
+    assert path.read_text() == f"{other.pid}\n"
+    with machine.pid_file(path):
+        assert path.read_text() == f"{os.getpid()}\n"
 
 
 def test_the_pidfile_is_there_while_we_are(tmp_path: Path) -> None:

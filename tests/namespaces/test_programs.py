@@ -115,3 +115,8 @@ def test_a_limit_under_which_nothing_can_be_opened_is_said(bench: Bench) -> None
     result = bench.sh("true", rlimits=limits)
     assert "too many open files" in result.events[-1]["message"]
     assert result.code == 126
+
+
+def test_a_user_out_of_range_is_said_so(bench: Bench) -> None:
+    result = bench.sh("true", user="-1")
+    assert "uids and gids must be in range 0-2147483647" in result.events[-1]["message"]

@@ -124,7 +124,7 @@ def info_lines(told: Json, address: object) -> list[str]:
     lines += [f" Total Memory: {binary_size(told.get('MemTotal') or 0)}"]
     plain = {"Name": "Name", "ID": "ID", "Docker Root Dir": "DockerRootDir"}
     lines += [f" {title}: {told[key]}" for title, key in plain.items() if told.get(key)]
-    return [*lines, *(f"WARNING: {warning}" for warning in told.get("Warnings") or ())]
+    return [*lines, *(told.get("Warnings") or ())]
 
 
 def daemon_run(session: Session, values: Values, flags: list[str]) -> int:
@@ -135,7 +135,17 @@ def daemon_run(session: Session, values: Values, flags: list[str]) -> int:
     os.execv(sys.executable, [sys.executable, "-m", "minidocker", "daemon", "run", *flags])
 
 
+def only_by_flags(session: Session, command: str) -> None:
+    """These go by where a daemon keeps its files, and must not mean another than was named."""
+    if not session.embedded:
+        raise Failed(
+            f"daemon {command} does not go by -H or DOCKER_HOST, which name a socket: say where "
+            f"the daemon lives, as in daemon {command} --exec-root DIR (or --pidfile FILE)"
+        )
+
+
 def daemon_start(session: Session, values: Values, flags: list[str]) -> int:
+    only_by_flags(session, "start")
     running, text = background.status(flags)
     if running:
         raise Failed(f"the daemon is there already ({text})")
@@ -145,6 +155,7 @@ def daemon_start(session: Session, values: Values, flags: list[str]) -> int:
 
 
 def daemon_stop(session: Session, values: Values, flags: list[str]) -> int:
+    only_by_flags(session, "stop")
     background.stop(flags)
     print("stopped; containers that run go on")
     return 0
@@ -152,6 +163,7 @@ def daemon_stop(session: Session, values: Values, flags: list[str]) -> int:
 
 def daemon_status(session: Session, values: Values, flags: list[str]) -> int:
     """Exit code 0 when it answers, 1 when not."""
+    only_by_flags(session, "status")
     running, text = background.status(flags)
     print(text)
     return 0 if running else 1
