@@ -307,7 +307,7 @@ class Connection:
             if end is not None:
                 await end()
 
-    async def _hijack(self, content_type: str) -> RawConnection:
+    async def _hijack(self, content_type: str, accept: str = "") -> RawConnection:
         """Answer with the literal head that dockerd writes, and let go of the socket."""
         async for _ in self._body():
             pass
@@ -317,6 +317,9 @@ class Connection:
         lines = [first, f"Content-Type: {content_type}"]
         if upgrade:
             lines += ["Connection: Upgrade", "Upgrade: tcp"]
+        if accept:
+            lines = ["HTTP/1.1 101 Switching Protocols", "Connection: Upgrade"]
+            lines += ["Upgrade: websocket", f"Sec-WebSocket-Accept: {accept}"]
         lines += [f"{name}: {value}" for name, value in self._application.headers]
         await self._send("\r\n".join([*lines, "", ""]).encode("latin-1"))
         self._given_away = True

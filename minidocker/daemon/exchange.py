@@ -12,7 +12,7 @@ import json
 from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
 from dataclasses import dataclass, field
 from functools import cached_property
-from typing import Any, Final
+from typing import Any, Final, Protocol
 from urllib.parse import parse_qs
 
 from minidocker.errors import InvalidParameter
@@ -84,7 +84,14 @@ class Job:
     lasting: bool = False
 
 
-Hijack = Callable[[str], Awaitable[RawConnection]]
+class Hijack(Protocol):
+    """Answers with a head and gives the connection away.
+
+    ``accept``: the handshake of a web socket (RFC 6455, Sec-WebSocket-Accept); with none
+    it is the raw stream that dockerd answers ``Upgrade: tcp`` with.
+    """
+
+    async def __call__(self, content_type: str, accept: str = "") -> RawConnection: ...
 
 
 @dataclass
@@ -169,6 +176,10 @@ class Request:
         """
         told = framed and self.upgrades and self.version >= (1, 42)
         return await self.hijack_with(MULTIPLEXED_STREAM if told else RAW_STREAM)
+
+    async def hijack_websocket(self, accept: str) -> RawConnection:
+        """The same for a web socket whose handshake ``accept`` completes."""
+        return await self.hijack_with("", accept)
 
 
 def is_true(text: str) -> bool:

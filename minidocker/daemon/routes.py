@@ -26,6 +26,7 @@ from minidocker.daemon import (
     container_prune,
     container_streams,
     container_update,
+    container_websocket,
     disk_usage,
     events,
     execs,
@@ -96,6 +97,9 @@ ROUTES: Final = (
     Route("GET", "/containers/{id}/stats", container_look.stats, "ContainerStats", lasting=True),
     Route("GET", "/containers/{id}/logs", container_streams.logs, "ContainerLogs", lasting=True),
     Route("POST", "/containers/{id}/attach", container_streams.attach, "ContainerAttach"),
+    Route(
+        "GET", "/containers/{id}/attach/ws", container_websocket.attach, "ContainerAttachWebsocket"
+    ),
     Route("POST", "/containers/{id}/wait", container_streams.wait, "ContainerWait", lasting=True),
     Route("POST", "/containers/{id}/resize", container_streams.resize, "ContainerResize"),
     Route("POST", "/containers/{id}/start", container_life.start, "ContainerStart"),

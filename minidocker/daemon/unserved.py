@@ -9,7 +9,6 @@ from __future__ import annotations
 from typing import Final
 
 UNSERVED: Final = (
-    ("GET", "/containers/{id}/attach/ws", "attaching by a web socket"),
     ("POST", "/build", "docker build"),
     ("POST", "/build/prune", "docker builder prune"),
     ("POST", "/session", "BuildKit"),

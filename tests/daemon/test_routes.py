@@ -28,7 +28,7 @@ async def nothing() -> AsyncIterator[bytes]:
     yield b""
 
 
-async def no_hijack(content_type: str) -> RawConnection:
+async def no_hijack(content_type: str, accept: str = "") -> RawConnection:
     raise AssertionError
 
 
