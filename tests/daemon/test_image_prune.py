@@ -5,7 +5,7 @@ from __future__ import annotations
 import contextlib
 import json
 import re
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import docker
@@ -57,14 +57,18 @@ def test_until_is_one_moment() -> None:
 
 
 @pytest.fixture
+def engine(new_engine: Callable[..., Engine]) -> Engine:
+    """One with no other images than busybox: a prune is for all of them."""
+    fresh = new_engine()
+    fresh.docker("pull", "--quiet", "busybox").ok()
+    return fresh
+
+
+@pytest.fixture
 def client(engine: Engine) -> Iterator[docker.DockerClient]:
     client = docker.DockerClient(base_url=f"unix://{engine.socket}", version="auto", timeout=60)
     with contextlib.closing(client):
         yield client
-        engine.docker.remove_all_containers()
-        for each in client.images.list():
-            if each.tags != ["busybox:latest"]:
-                client.images.remove(each.id, force=True)
 
 
 def make(engine: Engine, folder: Path, name: str, *changes: str, size: int = 1000) -> str:
