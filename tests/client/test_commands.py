@@ -185,7 +185,7 @@ def test_the_id_file_is_made_first_and_only_stays_with_an_id(
     assert client(daemon.socket_path, *line).code == 0
     assert (tmp_path / "cid").read_text() == ID
     again = client(daemon.socket_path, *line)
-    assert (again.code, again.out) == (125, "")
+    assert (again.code, again.out) == (1, "")
     assert "container ID file found" in again.err
     nowhere = client(daemon.socket_path, "create", "--cidfile", f"{tmp_path}/no/cid", "busybox")
     assert "failed to create the container ID file: open" in nowhere.err
@@ -195,7 +195,7 @@ def test_the_id_file_is_made_first_and_only_stays_with_an_id(
 def test_no_id_file_stays_without_a_container(tmp_path: Path) -> None:
     with FakeDaemon(tmp_path / "s", lambda exchange: exchange.refuse(409, "taken")) as daemon:
         answer = client(daemon.socket_path, "create", "--cidfile", f"{tmp_path}/cid", "busybox")
-    assert (answer.code, (tmp_path / "cid").exists()) == (125, False)
+    assert (answer.code, (tmp_path / "cid").exists()) == (1, False)
 
 
 def test_explain_asks_for_the_steps_right_after_the_start(daemon: FakeDaemon) -> None:

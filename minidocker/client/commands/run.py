@@ -47,11 +47,12 @@ def run(session: Session, values: Values, arguments: list[str]) -> int:
 def create_only(session: Session, values: Values, arguments: list[str]) -> int:
     """``minidocker create``: the ID on standard output."""
     try:
-        print(create(session, values, request(values, arguments)))
+        body = request(values, arguments)
     except Failed:
         raise
     except MinidockerError as error:
         raise with_help("create", error, 125) from error
+    print(create(session, values, body))  # what the daemon refuses is 1, as of most commands
     return 0
 
 
