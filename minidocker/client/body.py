@@ -283,7 +283,7 @@ def _networking(values: Values, mode: str) -> Json:
         raise InvalidParameter(
             "network-scoped aliases are only supported for user-defined networks"
         )
-    others = {name: {} for name in values["network"][1:]}
+    others: Json = {name: {} for name in values["network"][1:]}
     return {"EndpointsConfig": {mode: endpoint, **others}} if endpoint or others else {}
 
 

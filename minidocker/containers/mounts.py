@@ -26,6 +26,7 @@ _PROPAGATIONS: Final = {
 }
 # Options of -v that mean something on Docker Desktop or with SELinux only, or are the default.
 _WITHOUT_EFFECT: Final = {"z", "Z", "nocopy", "consistent", "cached", "delegated", "rbind", ""}
+_ONE_OF: Final = ({"ro", "rw"}, {"z", "Z"}, _PROPAGATIONS, {"consistent", "cached", "delegated"})
 _TMPFS_DEFAULTS: Final = ("noexec", "nosuid", "nodev", "rprivate")
 _TMPFS_VALUES: Final = {
     **dict.fromkeys(("size", "nr_blocks", "nr_inodes"), r"\d+[kKmMgG%]?"),
@@ -162,6 +163,8 @@ def _check_bind(mount: Mount, config: str) -> None:
     for option in mount.options:
         if option not in (_WITHOUT_EFFECT | _PROPAGATIONS | {"ro", "rw", "bind"}):
             raise InvalidParameter(f'{config}: invalid mode: "{option}"')
+    if any(len(kind & set(mount.options)) > 1 for kind in _ONE_OF):
+        raise InvalidParameter(f"invalid mode: {','.join(mount.options)}")
     if not mount.create_source and not os.path.exists(mount.source):
         raise InvalidParameter(f"{config}: bind source path does not exist: {mount.source}")
 

@@ -11,6 +11,7 @@ import os
 import shutil
 import time
 from collections.abc import Sequence
+from pathlib import Path
 
 from minidocker.containers.container import Container
 from minidocker.containers.core import Core, Run
@@ -18,6 +19,7 @@ from minidocker.containers.launch import AskLauncher, cgroup_path, container_req
 from minidocker.containers.link import Client, Link
 from minidocker.containers.modes import parse_modes
 from minidocker.containers.mounts import make_sources
+from minidocker.containers.propagation import check_propagation
 from minidocker.errors import Conflict, MinidockerError, StartFailed, SystemFailure
 from minidocker.layers.snapshot import Snapshot
 from minidocker.linux.messages import Channel, connect_unix
@@ -54,6 +56,7 @@ async def launch(core: Core, container: Container) -> Run:
         await core.launcher.needed()
         joined = _joined(core, container)
         make_sources(container.spec.mounts)
+        check_propagation(container.spec.mounts, Path("/proc/self/mountinfo").read_text())
         link = _ask(core, container, joined, clients)
     except OSError as error:
         await _take_back(core, container)
