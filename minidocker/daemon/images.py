@@ -133,9 +133,7 @@ async def tag(engine: Engine, request: Request) -> Answer:
     if reference.digest is not None:
         raise InvalidParameter("refusing to create a tag with a digest reference")
     if reference.familiar_name() == "sha256":
-        raise InvalidParameter(
-            "refusing to create an ambiguous tag using digest algorithm as name"
-        )
+        raise InvalidParameter("refusing to create an ambiguous tag using digest algorithm as name")
     image = engine.images.resolve(request.params["name"])
     engine.images.tag(image.id, reference)
     return Response(201)
