@@ -17,6 +17,7 @@ from collections.abc import Iterator, Sequence
 from typing import Any
 
 MAX_FDS = 253  # SCM_MAX_FD of the kernel
+_FDS_SPACE = socket.CMSG_LEN(MAX_FDS * 4)
 PIECE = 4096  # read at once: what a monitor has touched it keeps
 # The shortest way through the json module, for the same reason.
 _encode = json.JSONEncoder(separators=(",", ":")).encode
@@ -63,6 +64,19 @@ def _address(path: str) -> Iterator[str]:
         os.close(fd)
 
 
+def receive_fds(sock: socket.socket, size: int) -> tuple[bytes, list[int]]:
+    """At most ``size`` bytes and the descriptors beside them, which no ``execve`` hands on.
+
+    ``socket.recv_fds`` takes flags, and drops them (Python 3.11).
+    """
+    data, extra, _, _ = sock.recvmsg(size, _FDS_SPACE, socket.MSG_CMSG_CLOEXEC)
+    fds: list[int] = []
+    for level, kind, content in extra:
+        if (level, kind) == (socket.SOL_SOCKET, socket.SCM_RIGHTS):
+            fds += memoryview(content).cast("i")
+    return data, fds
+
+
 class Channel:
     """One end of such a conversation, blocking or not as the socket is."""
 
@@ -93,7 +107,7 @@ class Channel:
 
         Raises ``BlockingIOError`` on a non-blocking socket with nothing to read.
         """
-        data, fds, _, _ = socket.recv_fds(self.sock, PIECE, MAX_FDS, socket.MSG_CMSG_CLOEXEC)
+        data, fds = receive_fds(self.sock, PIECE)
         self._fds.extend(fds)
         self._buffer += data
         return bool(data)

@@ -18,7 +18,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from minidocker.linux import flags, syscalls
-from minidocker.linux.messages import MAX_FDS, Channel, listen_unix
+from minidocker.linux.messages import Channel, listen_unix, receive_fds
 from minidocker.namespaces.logfile import open_log
 from minidocker.namespaces.plan import plan_of
 from minidocker.namespaces.roots import hold_root
@@ -59,7 +59,7 @@ def start_apart(link: Channel, announce: Callable[[int, str | None], None]) -> S
         ours.close()
         _be_starter(link, announce, theirs)
     theirs.close()
-    data, fds, _, _ = socket.recv_fds(ours, LONGEST, MAX_FDS, socket.MSG_CMSG_CLOEXEC)
+    data, fds = receive_fds(ours, LONGEST)
     ours.close()
     os.waitpid(child, 0)  # it has ended, so init is ours
     # Orphans of a container in the host's pid namespace are the launcher's again.
