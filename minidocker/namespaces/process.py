@@ -337,7 +337,7 @@ class CloseDescriptors(Step):
     report: int
 
     def describe(self) -> str:
-        return f"close_range(3, ~0); for {self.report}, which tells of execve, CLOSE_RANGE_CLOEXEC"
+        return "close_range(3, ~0), but for the one that tells of execve: CLOSE_RANGE_CLOEXEC"
 
     def execute(self) -> None:
         if self.report > 3:
