@@ -86,7 +86,11 @@ class TreePacker:
         except OSError:  # it is something else now
             return
         try:
-            yield header(_entry(top, name, here, os.fstat(fd)))
+            try:
+                info = _entry(top, name, here, os.fstat(fd))
+            except OSError:  # it has another name now
+                return
+            yield header(info)
             merged = None if not below or is_opaque(fd) else look_up(below, name)
             yield from self.contents(fd, merged.merged if merged else (), f"{here}/", depth + 1)
         finally:
