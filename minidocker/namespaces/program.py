@@ -89,7 +89,8 @@ def _failure(name: str, path: str, error: OSError) -> OSError:
     """execve's ENOENT for a file that is there means its interpreter is not."""
     if error.errno == errno.ENOENT:
         interpreter = interpreter_of(path)
-        missing = f" (its interpreter {interpreter} is missing)" if interpreter else ""
+        visible = interpreter.replace("\r", "\\r")  # of a script with the line ends of Windows
+        missing = f" (its interpreter {visible} is missing)" if interpreter else ""
         return OSError(errno.ENOENT, f'exec: "{name}": no such file or directory{missing}')
     return OSError(error.errno, f'exec: "{name}": {_reason(error)}')
 
@@ -106,8 +107,9 @@ def interpreter_of(path: str) -> str:
     except OSError:
         return ""
     if head.startswith(b"#!"):
-        words = head[2:].split(b"\n", 1)[0].split()
-        return words[0].decode(errors="replace") if words else ""
+        # The kernel ends it at a blank, a tab or the line's end: a carriage return is a part of it.
+        line = head[2:].split(b"\n", 1)[0].replace(b"\t", b" ").replace(b"\0", b" ")
+        return line.strip(b" ").partition(b" ")[0].decode(errors="replace")
     if head.startswith(b"\x7fELF"):
         return _elf_interpreter(head)
     return ""
