@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import errno
 import os
+import re
 from collections.abc import Callable
 
 from minidocker.linux.plan import Step
@@ -154,7 +155,8 @@ _LOOKERS: dict[type[Step], Callable[[Step, OSError], str]] = {
 
 def _read(path: str) -> str:
     try:
-        with open(path) as file:
+        # As the kernel writes it: a name may be any bytes, and a carriage return ends no line.
+        with open(path, encoding="utf-8", errors="surrogateescape", newline="\n") as file:
             return file.read().strip()
     except OSError:
         return ""
@@ -162,7 +164,13 @@ def _read(path: str) -> str:
 
 def _mountinfo() -> list[list[str]]:
     """/proc/self/mountinfo as fields (proc(5)): [4] is the mount point, [6:] optional tags."""
-    return [line.split() for line in _read("/proc/self/mountinfo").splitlines()]
+    lines = [line for line in _read("/proc/self/mountinfo").split("\n") if line]
+    return [[_plain(field) for field in line.split(" ")] for line in lines]
+
+
+def _plain(field: str) -> str:
+    """A blank, a tab, a line's end and a backslash stand there as ``\\040`` and so on."""
+    return re.sub(r"\\([0-7]{3})", lambda found: chr(int(found[1], 8)), field)
 
 
 def _fstype(path: str) -> str:
