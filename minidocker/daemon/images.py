@@ -126,6 +126,7 @@ async def history(engine: Engine, request: Request) -> Answer:
 
 
 async def tag(engine: Engine, request: Request) -> Answer:
+    """``sha256`` is no name: ``sha256:0123...`` would be an image's ID and a tag's name."""
     repository, tag = request.text("repo"), request.text("tag")
     if not repository:
         raise InvalidParameter("repo must not be empty: the name that the image is to have")
