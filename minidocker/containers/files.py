@@ -7,7 +7,8 @@ addresses are the machine's business, not the image's.
 from __future__ import annotations
 
 import ipaddress
-from collections.abc import Iterable, Sequence
+import itertools
+from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
@@ -76,6 +77,8 @@ def parse_extra_host(text: str) -> tuple[str, str]:
     if address == "host-gateway":
         raise Refused("--add-host with host-gateway needs a bridge network; there is none yet")
     try:
+        if "%" in address:  # a zone is of the host's interfaces, and may be any text
+            raise ValueError(address)
         ipaddress.ip_address(address.strip("[]"))
     except ValueError as error:
         raise InvalidParameter(f'invalid IP address in add-host: "{address}"') from error
@@ -92,10 +95,13 @@ def resolv_conf_text(spec: ContainerSpec, modes: Modes, of_host: str) -> str:
         return of_host
     reachable = modes.network.kind == HOST
     servers = spec.dns or tuple(
-        server for server in _values(of_host, "nameserver") if reachable or not _is_loopback(server)
+        server
+        for server, *_ in _values(of_host, "nameserver")
+        if reachable or not _is_loopback(server)
     )
-    search = spec.dns_search or _values(of_host, "search")
-    options = spec.dns_options or _values(of_host, "options")
+    # The last "search" holds, of which "domain" is an old name; options add up.
+    search = spec.dns_search or [(), *_values(of_host, "search", "domain")][-1]
+    options = spec.dns_options or tuple(itertools.chain(*_values(of_host, "options")))
     lines = [f"nameserver {server}" for server in servers]
     if search and tuple(search) != (".",):  # "--dns-search ." means none
         lines.append("search " + " ".join(search))
@@ -115,9 +121,10 @@ def shares_network(modes: Modes) -> bool:
     return modes.network.kind == CONTAINER
 
 
-def _values(text: str, keyword: str) -> Sequence[str]:
-    words = [line.split() for line in text.splitlines()]
-    return [word for each in words if each and each[0] == keyword for word in each[1:]]
+def _values(text: str, *keywords: str) -> list[tuple[str, ...]]:
+    """What stands after one of ``keywords``, a line each."""
+    lines = [line.split() for line in text.splitlines()]
+    return [tuple(words[1:]) for words in lines if len(words) > 1 and words[0] in keywords]
 
 
 def _is_loopback(address: str) -> bool:
