@@ -235,6 +235,7 @@ LIVING: dict[str, tuple[str | tuple[str, str], ...]] = {
     ),
     "a detached terminal": (
         "run -dt --name $IT --net none busybox sh -c 'echo hello; sleep 1000'",
+        "exec $IT sleep 0.5",  # it says so a moment after it has started
         "logs $IT",
         "exec $IT sh -c 'tty; ls -l /dev/console | cut -c1-10'",
         "exec -t $IT sh -c 'tty; echo err >&2'",
