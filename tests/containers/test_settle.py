@@ -32,7 +32,7 @@ def tame(spec: ContainerSpec) -> ContainerSpec:
 
 
 wishes = draw.specs.map(tame)
-few = settings(max_examples=50, deadline=None)
+few = settings(max_examples=25, deadline=None)
 
 
 def nobody(name: str) -> Container:

@@ -74,7 +74,7 @@ def relay(source: socket.socket, target: socket.socket, sizes: list[int]) -> Non
         close_all(fds)
 
 
-@settings(deadline=None)
+@settings(max_examples=60, deadline=None)
 @given(conversations, st.lists(st.integers(1, 9), max_size=40))
 def test_messages_and_descriptors_come_out_as_they_went_in_however_they_are_cut(
     said: list[tuple[dict[str, Any], int]], sizes: list[int]

@@ -123,7 +123,7 @@ def verdict(program: bytes, name: str, *arguments: int) -> int:
 EPERM = bpf.ERRNO | errno.EPERM
 
 
-@settings(max_examples=20, deadline=None)
+@settings(max_examples=12, deadline=None)
 @given(st.sets(st.sampled_from(NAMES)))
 def test_the_default_profile_gives_with_a_capability_what_needs_it(held: set[str]) -> None:
     program = compile_profile(default_profile(), held)
@@ -168,7 +168,7 @@ def test_the_default_profile_knows_the_other_architecture_of_the_machine() -> No
     assert bpf.run(program, mips, 0) == bpf.KILL
 
 
-@settings(max_examples=8, deadline=None)
+@settings(max_examples=5, deadline=None)
 @given(st.sets(st.sampled_from(NAMES)), st.sets(st.sampled_from(NAMES)))
 def test_more_capabilities_never_allow_less(few: set[str], more: set[str]) -> None:
     small = compile_profile(default_profile(), few)

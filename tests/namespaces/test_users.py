@@ -87,7 +87,7 @@ def test_the_machines_own_files_are_read_as_its_libc_reads_them() -> None:
         )
 
 
-@given(st.lists(users, max_size=4), st.lists(groups, max_size=4))
+@given(st.lists(users, max_size=3), st.lists(groups, max_size=3))
 def test_a_user_by_name_is_the_first_of_that_name_with_all_his_groups(
     passwd: list[Passwd], group: list[Group]
 ) -> None:
@@ -104,8 +104,8 @@ def test_a_user_by_name_is_the_first_of_that_name_with_all_his_groups(
 
 @given(
     st.integers(0, MAX_ID) | st.integers(0, 3),
-    st.lists(users, max_size=4),
-    st.lists(groups, max_size=4),
+    st.lists(users, max_size=3),
+    st.lists(groups, max_size=3),
 )
 def test_a_number_is_that_uid_whatever_the_image_calls_its_users(
     uid: int, passwd: list[Passwd], group: list[Group]
@@ -117,7 +117,7 @@ def test_a_number_is_that_uid_whatever_the_image_calls_its_users(
         assert who == (uid, 0, (0,), "/")
 
 
-@given(st.integers(0, MAX_ID), st.lists(groups, max_size=4))
+@given(st.integers(0, MAX_ID), st.lists(groups, max_size=3))
 def test_a_group_by_number_is_that_gid_whatever_the_image_calls_its_groups(
     gid: int, group: list[Group]
 ) -> None:
@@ -125,7 +125,7 @@ def test_a_group_by_number_is_that_gid_whatever_the_image_calls_its_groups(
     assert resolve_user(f"0:{gid}", (), (), [impostor, *group]).gid == gid
 
 
-@given(st.lists(groups, min_size=1, max_size=4), st.lists(st.integers(0, 99), max_size=3))
+@given(st.lists(groups, min_size=1, max_size=3), st.lists(st.integers(0, 99), max_size=3))
 def test_a_group_that_is_given_replaces_all_but_the_added_ones(
     group: list[Group], extra: list[int]
 ) -> None:
@@ -141,8 +141,8 @@ def test_a_group_that_is_given_replaces_all_but_the_added_ones(
 
 @given(
     st.sampled_from(["", "0", ":1"]) | ids.filter(lambda each: each <= MAX_ID).map(str),
-    st.lists(users, max_size=4),
-    st.lists(groups, max_size=4),
+    st.lists(users, max_size=3),
+    st.lists(groups, max_size=3),
     st.lists(st.integers(0, 5).map(str)),
 )
 def test_the_first_group_is_also_among_the_others_and_none_is_there_twice(
@@ -153,7 +153,7 @@ def test_the_first_group_is_also_among_the_others_and_none_is_there_twice(
     assert len(set(who.groups)) == len(who.groups)
 
 
-@given(st.lists(users, max_size=4), st.lists(groups, max_size=4))
+@given(st.lists(users, max_size=3), st.lists(groups, max_size=3))
 def test_no_user_at_all_is_user_0(passwd: list[Passwd], group: list[Group]) -> None:
     assert resolve_user("", (), passwd, group) == resolve_user("0", (), passwd, group)
 
