@@ -3,16 +3,23 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
+from pathlib import Path
 
 from minidocker.containers.spec import Mount
 from minidocker.errors import InvalidParameter
+from minidocker.linux.mountinfo import mount_of, parse_mountinfo
 
 
-def check_propagation(mounts: Iterable[Mount], mountinfo: str) -> None:
+def host_mounts() -> str:
+    return Path("/proc/self/mountinfo").read_text()
+
+
+def check_propagation(mounts: Iterable[Mount], read: Callable[[], str] = host_mounts) -> None:
     """Refuse ``shared`` and ``slave`` where the source's own mount has no peers.
 
-    ``mountinfo``: /proc/self/mountinfo (proc(5)).  Raises ``InvalidParameter`` with Docker's
+    ``read`` gives the mount table, which may be long: it is asked only when a mount wants
+    peers.  Raises ``InvalidParameter`` with Docker's
     words (moby daemon/oci_linux.go, ``ensureShared``).
     """
     for mount in mounts:
@@ -20,22 +27,10 @@ def check_propagation(mounts: Iterable[Mount], mountinfo: str) -> None:
         if mount.kind != "bind" or not asked:
             continue
         source = os.path.realpath(mount.source)
-        point, tags = mount_of(source, mountinfo)
+        there = mount_of(source, parse_mountinfo(read()))
         wanted = ("shared:",) if "shared" in asked else ("shared:", "master:")
-        if not any(tag.startswith(wanted) for tag in tags):
+        if not any(tag.startswith(wanted) for tag in there.tags):
             kind = "a shared" if "shared" in asked else "a shared or slave"
             raise InvalidParameter(
-                f"path {mount.source} is mounted on {point} but it is not {kind} mount"
+                f"path {mount.source} is mounted on {there.point} but it is not {kind} mount"
             )
-
-
-def mount_of(path: str, mountinfo: str) -> tuple[str, list[str]]:
-    """The mount point that ``path`` is on, and its optional fields ("shared:1", "master:2")."""
-    best: tuple[str, list[str]] = ("/", [])
-    for line in mountinfo.splitlines():
-        fields = line.split()
-        point = fields[4].replace("\\040", " ")
-        inside = path == point or path.startswith(point.rstrip("/") + "/")
-        if inside and len(point) >= len(best[0]):
-            best = (point, fields[6 : fields.index("-")])
-    return best

@@ -11,7 +11,6 @@ import os
 import shutil
 import time
 from collections.abc import Sequence
-from pathlib import Path
 
 from minidocker.containers.container import Container
 from minidocker.containers.core import Core, Run
@@ -56,7 +55,7 @@ async def launch(core: Core, container: Container) -> Run:
         await core.launcher.needed()
         joined = _joined(core, container)
         make_sources(container.spec.mounts)
-        check_propagation(container.spec.mounts, Path("/proc/self/mountinfo").read_text())
+        check_propagation(container.spec.mounts)
         link = _ask(core, container, joined, clients)
     except OSError as error:
         await _take_back(core, container)

@@ -14,8 +14,8 @@ from minidocker.containers.container import Container
 from minidocker.daemon.container_look import disk_usage
 from minidocker.daemon.engine import Engine
 from minidocker.daemon.exchange import Answer, Request, json_response
-from minidocker.daemon.filters import Filters, labels_match, parse_filters, parse_time
-from minidocker.errors import Conflict, InvalidParameter, MinidockerError, NotFound
+from minidocker.daemon.filters import Filters, labels_pass, parse_filters, until_of
+from minidocker.errors import Conflict, MinidockerError
 
 ALLOWED: Final = ("label", "label!", "until")
 
@@ -23,7 +23,7 @@ ALLOWED: Final = ("label", "label!", "until")
 async def prune(engine: Engine, request: Request) -> Answer:
     """``filters``.  One at a time: a second prune is refused, as by dockerd."""
     filters = parse_filters(request.text("filters"), ALLOWED)
-    until = before(filters, time.time_ns())
+    until = until_of(filters, time.time_ns())
     if engine.pruning.locked():
         raise Conflict("a prune operation is already running")
     deleted: list[str] = []
@@ -36,25 +36,12 @@ async def prune(engine: Engine, request: Request) -> Answer:
             size = await asyncio.to_thread(disk_usage, upper)
             try:
                 await engine.containers.remove(each.id)
-            except (Conflict, NotFound):  # it was started, or removed, a moment ago
-                continue
-            except MinidockerError:  # its state says why: the others go all the same
+            except MinidockerError:  # started or gone a moment ago, or its state says why
                 continue
             deleted.append(each.id)
             reclaimed += size
         engine.events.publish("container", "prune", "", {"reclaimed": str(reclaimed)})
     return json_response({"ContainersDeleted": deleted or None, "SpaceReclaimed": reclaimed})
-
-
-def before(filters: Filters, now_ns: int) -> int | None:
-    """The moment before which a container must have been made; None is any.
-
-    Raises ``InvalidParameter`` for more than one, or what is no time.
-    """
-    values = filters.get("until", frozenset())
-    if len(values) > 1:
-        raise InvalidParameter("more than one until filter specified")
-    return parse_time(next(iter(values)), now_ns) if values else None
 
 
 def chosen(container: Container, filters: Filters, until: int | None) -> bool:
@@ -63,8 +50,4 @@ def chosen(container: Container, filters: Filters, until: int | None) -> bool:
         return False
     if until is not None and container.created_ns > until:
         return False
-    labels = container.spec.labels
-    unwanted = filters.get("label!")
-    return labels_match(filters.get("label", frozenset()), labels) and not (
-        unwanted and labels_match(unwanted, labels)
-    )
+    return labels_pass(filters, container.spec.labels)

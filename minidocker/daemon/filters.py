@@ -53,6 +53,26 @@ def labels_match(wanted: frozenset[str], labels: Mapping[str, str]) -> bool:
     return True
 
 
+def labels_pass(filters: Filters, labels: Mapping[str, str]) -> bool:
+    """``label`` and ``label!`` of a prune (moby daemon/prune.go, ``matchLabels``): all of the
+    first kind, and not all of the second."""
+    unwanted = filters.get("label!")
+    return labels_match(filters.get("label", frozenset()), labels) and not (
+        unwanted and labels_match(unwanted, labels)
+    )
+
+
+def until_of(filters: Filters, now_ns: int) -> int | None:
+    """The one moment of ``until``, in Unix nanoseconds; None is any.
+
+    Raises ``InvalidParameter`` for more than one, or what is no time.
+    """
+    said = filters.get("until", frozenset())
+    if len(said) > 1:
+        raise InvalidParameter("more than one until filter specified")
+    return parse_time(next(iter(said)), now_ns) if said else None
+
+
 def any_matches(wanted: frozenset[str], source: str) -> bool:
     """One of ``wanted`` is a regular expression found in ``source``, or equals it.
 

@@ -8,9 +8,9 @@ from typing import Any, Final
 from minidocker.daemon import image_shapes
 from minidocker.daemon.engine import Engine
 from minidocker.daemon.exchange import Answer, Request, json_response
-from minidocker.daemon.filters import Filters, labels_match, one_flag, parse_filters, parse_time
+from minidocker.daemon.filters import Filters, labels_pass, one_flag, parse_filters, until_of
 from minidocker.daemon.images import users
-from minidocker.errors import Conflict, InvalidParameter
+from minidocker.errors import Conflict
 from minidocker.images.store import Image, Removed
 from minidocker.oci.chain import chain_ids
 
@@ -37,23 +37,11 @@ async def prune(engine: Engine, request: Request) -> Answer:
     return json_response({"ImagesDeleted": deleted or None, "SpaceReclaimed": reclaimed})
 
 
-def until_of(filters: Filters, now_ns: int) -> int | None:
-    """The one moment of ``until``, in Unix nanoseconds.  Raises ``InvalidParameter``."""
-    said = filters.get("until", frozenset())
-    if len(said) > 1:
-        raise InvalidParameter("more than one until filter specified")
-    return parse_time(next(iter(said)), now_ns) if said else None
-
-
 def passes(image: Image, filters: Filters, until: int | None) -> bool:
     """Whether the labels and the time are those that are asked for."""
-    labels = image.config.config.labels
     if until is not None and image_shapes.created_ns(image) > until:
         return False
-    unwanted = [frozenset({each}) for each in filters.get("label!", ())]
-    return labels_match(filters.get("label", frozenset()), labels) and not any(
-        labels_match(each, labels) for each in unwanted
-    )
+    return labels_pass(filters, image.config.config.labels)
 
 
 def _remove(engine: Engine, image: Image) -> tuple[Removed, int]:

@@ -18,6 +18,7 @@ from minidocker.daemon.create_body import RUNTIME
 from minidocker.daemon.engine import Engine
 from minidocker.daemon.exchange import TEXT, Answer, Request, Response, json_response
 from minidocker.daemon.times import rfc3339
+from minidocker.linux.mountinfo import mount_of, parse_mountinfo
 from minidocker.oci.platform import host_platform
 
 _PING_HEADERS: Final = (
@@ -189,14 +190,8 @@ def _mount_table() -> str:
 
 
 def filesystem_of(path: Path, mountinfo: str) -> str:
-    """The type of the file system under ``path``, from a mountinfo text (proc_pid_mountinfo(5))."""
-    best, kind = "", "unknown"
-    for line in mountinfo.splitlines():
-        before, _, after = line.partition(" - ")
-        place = before.split()[4]
-        inside = place == "/" or f"{path}/".startswith(f"{place}/")
-        if inside and len(place) >= len(best):
-            best, kind = place, after.split()[0]
+    """The type of the file system under ``path``, as Docker names it; from a mountinfo text."""
+    kind = mount_of(str(path), parse_mountinfo(mountinfo)).fstype
     return "extfs" if kind in ("ext2", "ext3", "ext4") else kind
 
 

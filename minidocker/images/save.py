@@ -86,9 +86,10 @@ def save(store: ImageStore, chosen: Sequence[Chosen]) -> Iterator[bytes]:
         else:
             size = store.blobs.size(digest)
             yield _file(archive.blob_path(digest), size)
-            yield from content(str(store.blobs.path(digest)), size)
-    for path, data in archive.documents(images).items():
-        yield _file(path, len(data)) + data + bytes(-len(data) % BLOCK)
+            path = store.blobs.path(digest)
+            yield from content(str(path), path.stat(), f"the blob {digest}")
+    for name, data in archive.documents(images).items():
+        yield _file(name, len(data)) + data + bytes(-len(data) % BLOCK)
     yield END
 
 

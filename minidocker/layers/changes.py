@@ -102,22 +102,32 @@ def diff_layer(upper: Path) -> Iterator[bytes]:
     """
     packer = Packer()
     yield from packer.pack(str(upper), "./")
-    yield from _diff_directory(packer, str(upper), "")
+    top = os.open(upper, _OPEN)
+    try:
+        yield from _diff_directory(packer, top, "")
+    finally:
+        os.close(top)
     yield END
 
 
-def _diff_directory(packer: Packer, directory: str, path: str) -> Iterator[bytes]:
+def _diff_directory(packer: Packer, directory: int, path: str) -> Iterator[bytes]:
+    """A container may be writing there, and put links to the host's files in the place of
+    directories: so each is opened by its name in the one above, and no link is followed."""
     for name in sorted(os.listdir(directory)):
-        source, here = os.path.join(directory, name), os.path.join(path, name)
+        source, here = f"/proc/self/fd/{directory}/{name}", os.path.join(path, name)
         status = os.lstat(source)
         if is_whiteout(status):
             yield from packer.whiteout(path, name)
             continue
         yield from packer.pack(source, here)
         if stat.S_ISDIR(status.st_mode):
-            if is_opaque(source):
-                yield from packer.opaque(here)
-            yield from _diff_directory(packer, source, here)
+            inside = os.open(name, _OPEN, dir_fd=directory)
+            try:
+                if is_opaque(inside):
+                    yield from packer.opaque(here)
+                yield from _diff_directory(packer, inside, here)
+            finally:
+                os.close(inside)
 
 
 def diff_trees(old: Path, new: Path) -> Iterator[bytes]:

@@ -67,7 +67,7 @@ class Packer:
                 info.linkname = os.readlink(source)
             yield header(info)
             if info.isreg():
-                yield from content(source, status.st_size)
+                yield from content(source, status, name)
 
     def whiteout(self, directory: str, name: str) -> Iterator[bytes]:
         """The entry that hides ``name`` in ``directory`` ("" is the root)."""
@@ -108,14 +108,17 @@ def header(info: tarfile.TarInfo) -> bytes:
     return info.tobuf(tarfile.PAX_FORMAT, "utf-8", "surrogateescape")
 
 
-def content(source: str, size: int) -> Iterator[bytes]:
-    """``size`` bytes of a file, padded to whole blocks."""
+def content(source: str, status: os.stat_result, name: str) -> Iterator[bytes]:
+    """The bytes of the file that has ``status``, padded to whole blocks; ``name`` is for errors."""
+    size = status.st_size
     with open(source, "rb", buffering=0, opener=_opener) as file:
+        if not os.path.samestat(os.fstat(file.fileno()), status):
+            raise SystemFailure(f"{name} was replaced while it was read: try again")
         left = size
         while left:
             data = file.read(min(PIECE, left))
             if not data:
-                raise SystemFailure(f"{source} became shorter while it was read: try again")
+                raise SystemFailure(f"{name} became shorter while it was read: try again")
             left -= len(data)
             yield data
     if size % BLOCK:
@@ -123,7 +126,8 @@ def content(source: str, size: int) -> Iterator[bytes]:
 
 
 def _opener(path: str, flags: int) -> int:
-    return os.open(path, flags | os.O_NOFOLLOW | os.O_CLOEXEC)
+    # Not to wait for a writer, should it be a FIFO by now.
+    return os.open(path, flags | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC)
 
 
 class Pieces(io.RawIOBase):

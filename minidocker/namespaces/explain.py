@@ -9,9 +9,9 @@ from __future__ import annotations
 
 import errno
 import os
-import re
 from collections.abc import Callable
 
+from minidocker.linux.mountinfo import Mounted, mount_of, parse_mountinfo
 from minidocker.linux.plan import Step
 from minidocker.namespaces.mounts import BindMount, MountOverlay, PivotRoot
 from minidocker.namespaces.process import (
@@ -59,10 +59,11 @@ def _pivot_root(step: Step, error: OSError) -> str:
         return ""
     if not os.path.ismount(step.root):
         return "the new root is not a mount point"
-    for fields in _mountinfo():
-        if fields[4] in ("/", step.root) and any(each.startswith("shared:") for each in fields[6:]):
-            return f'the mount "{fields[4]}" is shared; it must be private or slave first'
-    if _mountinfo() and next(iter(_mountinfo()))[8:9] == ["rootfs"]:
+    mounts = _mounts()
+    for mount in mounts:
+        if mount.point in ("/", step.root) and any(tag.startswith("shared:") for tag in mount.tags):
+            return f'the mount "{mount.point}" is shared; it must be private or slave first'
+    if mounts and mounts[0].fstype == "rootfs":
         return "the machine runs from its initramfs, which cannot be pivoted away"
     return ""
 
@@ -162,24 +163,10 @@ def _read(path: str) -> str:
         return ""
 
 
-def _mountinfo() -> list[list[str]]:
-    """/proc/self/mountinfo as fields (proc(5)): [4] is the mount point, [6:] optional tags."""
-    lines = [line for line in _read("/proc/self/mountinfo").split("\n") if line]
-    return [[_plain(field) for field in line.split(" ")] for line in lines]
-
-
-def _plain(field: str) -> str:
-    """A blank, a tab, a line's end and a backslash stand there as ``\\040`` and so on."""
-    return re.sub(r"\\([0-7]{3})", lambda found: chr(int(found[1], 8)), field)
+def _mounts() -> list[Mounted]:
+    return parse_mountinfo(_read("/proc/self/mountinfo"))
 
 
 def _fstype(path: str) -> str:
-    """The type of the file system that holds ``path``: the deepest mount point above it."""
-    best, kind = "", ""
-    path = os.path.realpath(path)
-    for fields in _mountinfo():
-        point = fields[4]
-        inside = path == point or path.startswith(point.rstrip("/") + "/")
-        if inside and len(point) >= len(best):
-            best, kind = point, fields[fields.index("-") + 1]
-    return kind
+    """The type of the file system that holds ``path``."""
+    return mount_of(os.path.realpath(path), _mounts()).fstype

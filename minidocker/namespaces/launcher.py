@@ -29,8 +29,6 @@ PATIENCE = 5.0
 HELLO = b'{"op":"hello"'
 """How a message begins with which a daemon makes itself known."""
 
-MOST_DESCRIPTORS = 2**31 - 1
-
 
 class Launcher:
     """Accept, fork, reap.  Ends when no daemon holds it and no child is left."""
@@ -165,7 +163,7 @@ class Launcher:
     def _keeper_spoke(self, fd: int) -> None:
         """A daemon asks who we are, once more, or has come to its end."""
         channel = self._keepers[fd]
-        with contextlib.suppress(OSError):
+        with contextlib.suppress(OSError, ValueError):  # or speaks no sense
             if channel.feed():
                 while channel.next() is not None:
                     self._greet(channel)
@@ -180,7 +178,7 @@ def close_all_but(fds: Sequence[int]) -> None:
     for fd in sorted(fds):
         os.closerange(below + 1, fd)
         below = fd
-    os.closerange(below + 1, MOST_DESCRIPTORS)
+    os.closerange(below + 1, 2**31 - 1)  # no descriptor is higher
 
 
 def main(listener_fd: int) -> None:

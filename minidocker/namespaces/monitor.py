@@ -9,6 +9,7 @@ anyone.  One thread, one epoll, no timers.  The start itself is another process'
 
 from __future__ import annotations
 
+import contextlib
 import json
 import os
 import select
@@ -302,5 +303,6 @@ def write_atomically(path: str, value: object) -> None:
             json.dump(value, file)
         os.replace(f"{path}.tmp", path)
     except OSError:
-        os.unlink(f"{path}.tmp")
+        with contextlib.suppress(OSError):
+            os.unlink(f"{path}.tmp")
         raise

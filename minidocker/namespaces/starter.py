@@ -12,6 +12,7 @@ from __future__ import annotations
 
 import marshal
 import os
+import signal
 import socket
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
@@ -25,7 +26,7 @@ from minidocker.namespaces.roots import hold_root
 from minidocker.namespaces.start import LaunchFailed, start
 from minidocker.namespaces.trace import Trace
 
-KEPT = ("id", "exit_file", "socket", "terminal", "stdin_once", "log", "clients")
+KEPT = ("id", "exit_file", "socket", "stdin_once", "log", "clients")
 """What of the request concerns the monitor after the start."""
 
 LONGEST = 1 << 18  # bytes of what the starter tells the monitor
@@ -62,6 +63,8 @@ def start_apart(link: Channel, announce: Callable[[int, str | None], None]) -> S
     data, fds = receive_fds(ours, LONGEST)
     ours.close()
     os.waitpid(child, 0)  # it has ended, so init is ours
+    if not data:
+        _end_orphans()
     # Orphans of a container in the host's pid namespace are the launcher's again.
     syscalls.prctl(flags.PR_SET_CHILD_SUBREAPER, 0)
     if not data:
@@ -71,31 +74,39 @@ def start_apart(link: Channel, announce: Callable[[int, str | None], None]) -> S
     return Started(pid, keep, by_name, fds[len(names) :])
 
 
+def _end_orphans() -> None:
+    """A starter that was killed may have left an init that nobody knows, and it is ours now."""
+    with open(f"/proc/self/task/{os.getpid()}/children") as file:
+        for pid in map(int, file.read().split()):
+            os.kill(pid, signal.SIGKILL)
+            os.waitpid(pid, 0)
+
+
 def _be_starter(
     link: Channel, announce: Callable[[int, str | None], None], monitor: socket.socket
 ) -> None:
     """The child: never returns."""
     try:
         received = link.receive()
-        if received is not None:
-            request, fds = received
-            if request["op"] == "root":
-                hold_root(link, request)
-                return  # by way of what ends the process
-            first_client = len(fds) - len(request.get("clients") or ())
-            try:
-                pid, made = _start(request, fds[:first_client])
-            except LaunchFailed as failed:
-                link.send(failed.answer)
-            except OSError as error:
-                failure = LaunchFailed.because(f"the start failed: {error}", error.errno or 0)
-                link.send(failure.answer)
-            else:
-                announce(pid, request.get("exit_file"))
-                keep = {name: request.get(name) for name in KEPT}
-                told = marshal.dumps((pid, keep, list(made)))
-                socket.send_fds(monitor, [told], [*made.values(), *fds[first_client:]])
-                link.send({"event": "started", "pid": pid}, [os.pidfd_open(pid)])
+        if received is None:
+            return  # by way of what ends the process
+        request, fds = received
+        if request["op"] == "root":
+            hold_root(link, request)
+            return
+        first_client = len(fds) - len(request.get("clients") or ())
+        pid, made = _start(request, fds[:first_client])
+        announce(pid, request.get("exit_file"))
+        # The daemon first: from here on it would notice if the monitor never came to be.
+        link.send({"event": "started", "pid": pid}, [os.pidfd_open(pid)])
+        keep = {name: request.get(name) for name in KEPT}
+        told = marshal.dumps((pid, keep, list(made)))
+        socket.send_fds(monitor, [told], [*made.values(), *fds[first_client:]])
+    except LaunchFailed as failed:
+        link.send(failed.answer)
+    except BaseException as error:  # a bug must not look like a starter that was killed
+        number = error.errno if isinstance(error, OSError) else None
+        link.send(LaunchFailed.because(f"the start failed: {error!r}", number or 0).answer)
     finally:
         os._exit(0)
 

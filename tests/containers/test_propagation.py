@@ -5,9 +5,10 @@ from __future__ import annotations
 import pytest
 
 from minidocker.containers.mounts import check_mounts
-from minidocker.containers.propagation import check_propagation, mount_of
+from minidocker.containers.propagation import check_propagation
 from minidocker.containers.spec import Mount
 from minidocker.errors import InvalidParameter
+from minidocker.linux.mountinfo import mount_of, parse_mountinfo
 
 TABLE = """\
 1 0 8:1 / / rw - ext4 /dev/sda rw
@@ -33,21 +34,28 @@ def bind(source: str, *options: str) -> list[Mount]:
     ],
 )
 def test_a_path_is_on_the_deepest_mount_above_it(path: str, point: str) -> None:
-    assert mount_of(path, TABLE)[0] == point
+    assert mount_of(path, parse_mountinfo(TABLE)).point == point
 
 
 @pytest.mark.parametrize("option", ["shared", "rshared", "slave", "rslave"])
 def test_only_a_mount_with_peers_can_be_shared(option: str) -> None:
-    check_propagation(bind("/srv/a", option), TABLE)
+    check_propagation(bind("/srv/a", option), lambda: TABLE)
     with pytest.raises(InvalidParameter, match="path /etc is mounted on / but it is not a shared"):
-        check_propagation(bind("/etc", option), TABLE)
+        check_propagation(bind("/etc", option), lambda: TABLE)
 
 
 def test_a_slave_may_have_a_slave_but_no_peer() -> None:
-    check_propagation(bind("/mnt/with space", "rslave"), TABLE)
+    check_propagation(bind("/mnt/with space", "rslave"), lambda: TABLE)
     with pytest.raises(InvalidParameter, match="is not a shared mount"):
-        check_propagation(bind("/mnt/with space", "rshared"), TABLE)
-    check_propagation(bind("/etc", "rprivate", "ro"), TABLE)
+        check_propagation(bind("/mnt/with space", "rshared"), lambda: TABLE)
+    check_propagation(bind("/etc", "rprivate", "ro"), lambda: TABLE)
+
+
+def test_the_table_is_not_read_when_nobody_asks_for_peers() -> None:
+    def refuse() -> str:
+        raise AssertionError("the mount table was read")
+
+    check_propagation([*bind("/etc", "ro", "rprivate"), *bind("/srv")], refuse)
 
 
 @pytest.mark.parametrize(

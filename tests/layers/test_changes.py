@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from minidocker.errors import InvalidParameter
+from minidocker.errors import InvalidParameter, SystemFailure
 from minidocker.layers.apply import apply_layer
 from minidocker.layers.changes import changes, diff_layer, diff_trees
 from tests.layers.tars import file, folder, hard, joined, link, tar
@@ -104,3 +104,37 @@ def test_a_broken_hard_link_brings_all_its_names(tmp_path: Path) -> None:
             ("a", tarfile.REGTYPE),
             ("b", tarfile.REGTYPE),
         ]
+
+
+def test_a_layer_is_read_from_where_it_is_also_if_links_take_its_directories_places(
+    tmp_path: Path,
+) -> None:
+    """Between two pieces the directory that is being read becomes a link to elsewhere."""
+    upper, secret = tmp_path / "upper", tmp_path / "secret"
+    for place, text in ((upper / "d", "mine"), (secret, "the host's")):
+        place.mkdir(parents=True)
+        for name in ("a", "b"):
+            (place / name).write_text(text)
+    pieces = diff_layer(upper)
+    made = b""
+    while b"d/a" not in made:
+        made += next(pieces)
+    (upper / "d").rename(tmp_path / "away")
+    (upper / "d").symlink_to(secret)
+    made += b"".join(pieces)
+    assert b"d/b" in made
+    assert b"the host's" not in made
+
+
+def test_a_file_that_is_replaced_between_its_header_and_its_content_is_refused(
+    tmp_path: Path,
+) -> None:
+    (tmp_path / "file").write_text("mine")
+    pieces = diff_layer(tmp_path)
+    while b"file" not in next(pieces):
+        pass
+    os.mkfifo(tmp_path / "other")
+    (tmp_path / "file").rename(tmp_path / "kept")
+    (tmp_path / "other").rename(tmp_path / "file")
+    with pytest.raises(SystemFailure, match="file was replaced while it was read"):
+        list(pieces)

@@ -4,8 +4,11 @@ from __future__ import annotations
 
 import json
 import os
+import select
 import signal
+import socket
 import time
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
@@ -157,3 +160,61 @@ def test_one_code_is_one_edition(tmp_path: Path, monkeypatch: pytest.MonkeyPatch
     before = edition()
     os.utime(tmp_path / "linux/file.py", ns=(0, 2**62))
     assert edition() != before
+
+
+def test_a_bug_in_the_starter_is_told_and_leaves_nothing(bench: Bench) -> None:
+    request = bench.request(["true"])
+    del request["spec"]["linux"]
+    result = bench.send(request).finish()
+    assert result.events == [
+        {
+            "event": "failed",
+            "step": "",
+            "errno": 0,
+            "message": "the start failed: KeyError('linux')",
+            "exit_code": 125,
+        }
+    ]
+
+
+def test_a_starter_that_is_killed_takes_its_container_with_it(bench: Bench) -> None:
+    """It is caught where it writes the trace, after the program has begun, by a FIFO."""
+    request = bench.request(["sleep", "1000"])
+    trace = Path(request["trace_file"])
+    os.mkfifo(trace)
+    ours, theirs = socket.socketpair()
+    channel = Channel(connect_unix(str(bench.root / "run/launcher.sock")))
+    channel.send(request, [theirs.fileno()])
+    theirs.close()
+    os.close(os.open(trace, os.O_RDONLY))  # lets it begin the file, and waits for it
+    (monitor,) = children(bench.launcher_pid)
+    (starter,) = wait_for(lambda: children(monitor))
+    (init,) = wait_for(lambda: [p for p in children(starter) if comm(p) == "sleep"])
+    pidfd = os.pidfd_open(init)
+    os.kill(starter, signal.SIGKILL)
+    assert channel.receive() is None
+    assert select.select([pidfd], [], [], 10)[0], "the container lives on"
+    assert wait_for(lambda: [p for p in [monitor] if not Path(f"/proc/{p}").exists()])
+    os.close(pidfd)
+    channel.close()
+    ours.close()
+
+
+def children(pid: int) -> list[int]:
+    try:
+        text = Path(f"/proc/{pid}/task/{pid}/children").read_text()
+    except FileNotFoundError:
+        return []
+    return [int(child) for child in text.split()]
+
+
+def comm(pid: int) -> str:
+    return Path(f"/proc/{pid}/comm").read_text().strip()
+
+
+def wait_for(look: Callable[[], list[int]]) -> list[int]:
+    deadline = time.monotonic() + 10
+    while not (found := look()):
+        assert time.monotonic() < deadline, "it does not come"
+        time.sleep(0.002)
+    return found
