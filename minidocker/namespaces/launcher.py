@@ -22,12 +22,12 @@ from minidocker.linux.messages import Channel
 from minidocker.namespaces.edition import edition
 from minidocker.namespaces.monitor import Monitor, write_atomically
 from minidocker.namespaces.program import exit_code, set_title
-from minidocker.namespaces.starter import start_apart
+from minidocker.namespaces.starter import Announce, Started, start_apart, start_here
 
 PATIENCE = 5.0
 """Seconds that a client of the launcher has to send its request."""
-HELLO = b'{"op":"hello"'
-"""How a message begins with which a daemon makes itself known."""
+HELLO, EXEC = b'{"op":"hello"', b'{"op":"exec",'
+"""How a message begins with which a daemon makes itself known; and one that asks for an exec."""
 
 
 class Launcher:
@@ -86,7 +86,7 @@ class Launcher:
         pid = os.fork() if beginning else -1
         if pid == 0:
             connection.settimeout(None)
-            self._be_monitor(connection)
+            self._be_monitor(connection, start_here if beginning == EXEC else start_apart)
         connection.close()
         if pid > 0:
             self._monitors[pid] = None
@@ -95,7 +95,9 @@ class Launcher:
         with contextlib.suppress(OSError):
             channel.send({"version": self._edition, "pid": os.getpid()})
 
-    def _be_monitor(self, connection: socket.socket) -> None:
+    def _be_monitor(
+        self, connection: socket.socket, start: Callable[[Channel, Announce], Started | None]
+    ) -> None:
         """The child: never returns."""
         status = 1
         try:
@@ -103,7 +105,7 @@ class Launcher:
             os.setsid()
             close_all_but([connection.fileno(), self._news_in])
             link = Channel(connection)
-            started = start_apart(link, self._announcer())
+            started = start(link, self._announcer())
             os.close(self._news_in)
             if started:
                 set_title(f"minidocker-monitor {started.keep['id'][:12]}")
@@ -116,7 +118,7 @@ class Launcher:
                 traceback.print_exc()
             os._exit(status)
 
-    def _announcer(self) -> Callable[[int, str | None], None]:
+    def _announcer(self) -> Announce:
         """What is called once the container runs: one short line, whole in the pipe."""
         monitor = os.getpid()
 

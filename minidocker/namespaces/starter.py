@@ -6,6 +6,9 @@ as long as the container, does as little as it can, and a child of its own does 
 rest: it reads the request, makes the plan and the descriptors, forks init, hands
 over what is to be kept, and ends.  Init, an orphan then, goes to the nearest ancestor
 that said it takes orphans (prctl(2), PR_SET_CHILD_SUBREAPER): the monitor.
+
+An exec's monitor lives no longer than the exec, which people wait for: it saves the
+fork and starts it itself.
 """
 
 from __future__ import annotations
@@ -29,6 +32,8 @@ from minidocker.namespaces.trace import Trace
 KEPT = ("id", "exit_file", "socket", "stdin_once", "log", "clients")
 """What of the request concerns the monitor after the start."""
 
+Announce = Callable[[int, str | None], None]
+
 LONGEST = 1 << 18  # bytes of what the starter tells the monitor
 
 
@@ -47,7 +52,7 @@ class Started:
     clients: Sequence[int]
 
 
-def start_apart(link: Channel, announce: Callable[[int, str | None], None]) -> Started | None:
+def start_apart(link: Channel, announce: Announce) -> Started | None:
     """Have a child start the container, and become init's parent.
 
     ``link``: where the request comes from, and where the child says that it has, or why it
@@ -82,33 +87,42 @@ def _end_orphans() -> None:
             os.waitpid(pid, 0)
 
 
-def _be_starter(
-    link: Channel, announce: Callable[[int, str | None], None], monitor: socket.socket
-) -> None:
+def _be_starter(link: Channel, announce: Announce, monitor: socket.socket) -> None:
     """The child: never returns."""
+    try:
+        started = start_here(link, announce)
+        if started is not None:
+            told = marshal.dumps((started.pid, dict(started.keep), list(started.fds)))
+            socket.send_fds(monitor, [told], [*started.fds.values(), *started.clients])
+    finally:
+        os._exit(0)
+
+
+def start_here(link: Channel, announce: Announce) -> Started | None:
+    """Do what the request on ``link`` asks for, in this process, and say so there."""
     try:
         received = link.receive()
         if received is None:
-            return  # by way of what ends the process
+            return None
         request, fds = received
         if request["op"] == "root":
             hold_root(link, request)
-            return
+            return None
         first_client = len(fds) - len(request.get("clients") or ())
-        pid, made = _start(request, fds[:first_client])
+        lent, clients = fds[:first_client], fds[first_client:]
+        pid, made = _start(request, lent)
         announce(pid, request.get("exit_file"))
         # The daemon first: from here on it would notice if the monitor never came to be.
-        link.send({"event": "started", "pid": pid}, [os.pidfd_open(pid)])
-        keep = {name: request.get(name) for name in KEPT}
-        told = marshal.dumps((pid, keep, list(made)))
-        socket.send_fds(monitor, [told], [*made.values(), *fds[first_client:]])
+        link.send({"event": "started", "pid": pid}, [pidfd := os.pidfd_open(pid)])
+        for fd in (pidfd, *lent):
+            os.close(fd)
+        return Started(pid, {name: request.get(name) for name in KEPT}, made, clients)
     except LaunchFailed as failed:
         link.send(failed.answer)
     except BaseException as error:  # a bug must not look like a starter that was killed
-        number = error.errno if isinstance(error, OSError) else None
-        link.send(LaunchFailed.because(f"the start failed: {error!r}", number or 0).answer)
-    finally:
-        os._exit(0)
+        number, why = (error.errno or 0, error) if isinstance(error, OSError) else (0, repr(error))
+        link.send(LaunchFailed.because(f"the start failed: {why}", number).answer)
+    return None
 
 
 def _start(request: Mapping[str, Any], lent: Sequence[int]) -> tuple[int, dict[str, int]]:
@@ -131,6 +145,8 @@ def _start(request: Mapping[str, Any], lent: Sequence[int]) -> tuple[int, dict[s
         if path:
             os.unlink(path)
         raise
+    for fd in {fd for fd in theirs if fd >= 0}:
+        os.close(fd)
     made = {**ours, "terminal": terminal, "log": log, "listener": listener}
     return pid, {name: fd for name, fd in made.items() if fd >= 0}
 
