@@ -17,6 +17,7 @@ from typing import Any, Final
 from minidocker.containers.modes import HOST, NONE, Modes
 from minidocker.containers.spec import Mount
 from minidocker.errors import InvalidParameter, Refused, SystemFailure
+from minidocker.linux.mountinfo import host_mounts, mount_of, parse_mountinfo
 
 OciMount = dict[str, Any]
 
@@ -27,6 +28,12 @@ _PROPAGATIONS: Final = {
 # Options of -v that mean something on Docker Desktop or with SELinux only, or are the default.
 _WITHOUT_EFFECT: Final = {"z", "Z", "nocopy", "consistent", "cached", "delegated", "rbind", ""}
 _ONE_OF: Final = ({"ro", "rw"}, {"z", "Z"}, _PROPAGATIONS, {"consistent", "cached", "delegated"})
+# Files that tell of the machine, which a container may be given others of.
+_IN_PROC: Final = {
+    *("/proc/cpuinfo", "/proc/diskstats", "/proc/meminfo", "/proc/stat", "/proc/swaps"),
+    *("/proc/uptime", "/proc/loadavg", "/proc/slabinfo", "/proc/net/dev"),
+    *("/proc/sys/kernel/ns_last_pid", "/proc/sys/crypto/fips_enabled"),
+}
 _TMPFS_DEFAULTS: Final = ("noexec", "nosuid", "nodev", "rprivate")
 _TMPFS_VALUES: Final = {
     **dict.fromkeys(("size", "nr_blocks", "nr_inodes"), r"\d+[kKmMgG%]?"),
@@ -137,10 +144,30 @@ def check_mounts(mounts: Iterable[Mount]) -> None:
         if target in seen:
             raise InvalidParameter(f"Duplicate mount point: {target}")
         seen.add(target)
+        _check_proc(mount, target)
         if mount.kind == "bind":
             _check_bind(mount, config)
         for option in mount.options if mount.kind == "tmpfs" else ():
             _check_tmpfs(option)
+
+
+def _check_proc(mount: Mount, target: str) -> None:
+    """/proc is what the container's isolation rests on: nothing else may lie there
+    (runc libcontainer/rootfs_linux.go, ``checkProcMount``)."""
+    if target == "/proc":
+        source = os.path.realpath(mount.source) if mount.kind == "bind" else ""
+        if not source or mount_of(source, parse_mountinfo(host_mounts())).fstype != "proc":
+            why = "it is not of type proc"
+        else:
+            return
+    elif target.startswith("/proc/") and target not in _IN_PROC:
+        why = "it is inside /proc"
+    else:
+        return
+    raise InvalidParameter(
+        f'error mounting "{mount.source or mount.kind}" to rootfs at "{target}": '
+        f'"{target}" cannot be mounted because {why}'
+    )
 
 
 def _check_tmpfs(option: str) -> None:

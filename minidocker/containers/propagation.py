@@ -4,15 +4,10 @@ from __future__ import annotations
 
 import os
 from collections.abc import Callable, Iterable
-from pathlib import Path
 
 from minidocker.containers.spec import Mount
 from minidocker.errors import InvalidParameter
-from minidocker.linux.mountinfo import mount_of, parse_mountinfo
-
-
-def host_mounts() -> str:
-    return Path("/proc/self/mountinfo").read_text()
+from minidocker.linux.mountinfo import host_mounts, mount_of, parse_mountinfo
 
 
 def check_propagation(mounts: Iterable[Mount], read: Callable[[], str] = host_mounts) -> None:

@@ -18,7 +18,6 @@ import sys
 import time
 from collections.abc import Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from pathlib import Path
 
 from minidocker import __version__
 from minidocker.cgroups import Driver, detect
@@ -44,6 +43,7 @@ from minidocker.images.store import ImageStore
 from minidocker.layers.snapshot import Snapshots
 from minidocker.layers.store import LayerStore
 from minidocker.layers.trees import remove_tree
+from minidocker.linux.mountinfo import host_mounts
 from minidocker.records import open_records
 
 log = logging.getLogger(__name__)
@@ -85,7 +85,7 @@ def claim(options: Options) -> Iterator[None]:
         for path, flag in ((options.data_root, "--data-root"), (options.exec_root, "--exec-root")):
             make_directory(path, 0o711)
             stack.enter_context(only_daemon(path, flag))
-        need_upper(options.data_root, Path("/proc/self/mountinfo").read_text())
+        need_upper(options.data_root, host_mounts())
         stack.enter_context(pid_file(options.pidfile))
         yield
 

@@ -18,7 +18,7 @@ from minidocker.daemon.create_body import RUNTIME
 from minidocker.daemon.engine import Engine
 from minidocker.daemon.exchange import TEXT, Answer, Request, Response, json_response
 from minidocker.daemon.times import rfc3339
-from minidocker.linux.mountinfo import mount_of, parse_mountinfo
+from minidocker.linux.mountinfo import host_mounts, mount_of, parse_mountinfo
 from minidocker.oci.platform import host_platform
 
 _PING_HEADERS: Final = (
@@ -82,7 +82,7 @@ async def info(engine: Engine, request: Request) -> Answer:
             "Images": len(engine.images.list()),
             "Driver": STORAGE_DRIVER,
             "DriverStatus": [
-                ["Backing Filesystem", filesystem_of(facts.data_root, _mount_table())],
+                ["Backing Filesystem", filesystem_of(facts.data_root, host_mounts())],
                 ["Supports d_type", "true"],
             ],
             "SystemStatus": None,
@@ -183,10 +183,6 @@ def _os_release(path: Path) -> dict[str, str]:
         return {}
     pairs = (line.partition("=") for line in lines if "=" in line)
     return {name: value.strip("\"'") for name, _, value in pairs}
-
-
-def _mount_table() -> str:
-    return Path("/proc/self/mountinfo").read_text()
 
 
 def filesystem_of(path: Path, mountinfo: str) -> str:

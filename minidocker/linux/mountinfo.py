@@ -15,6 +15,12 @@ class Mounted(NamedTuple):
     fstype: str
 
 
+def host_mounts() -> str:
+    """The table of this process's mount namespace, as text."""
+    with open("/proc/self/mountinfo", errors="surrogateescape") as file:
+        return file.read()
+
+
 def parse_mountinfo(text: str) -> list[Mounted]:
     """The mounts, in the order in which they were made."""
     lines = (line.split(" ") for line in text.split("\n") if line)

@@ -64,3 +64,24 @@ def test_the_table_is_not_read_when_nobody_asks_for_peers() -> None:
 def test_two_options_of_one_kind_are_none(options: tuple[str, str]) -> None:
     with pytest.raises(InvalidParameter, match=f"invalid mode: {','.join(options)}"):
         check_mounts(bind("/etc", *options))
+
+
+@pytest.mark.parametrize(
+    ("source", "target", "why"),
+    [
+        ("/etc", "/proc", "it is not of type proc"),
+        ("/etc", "/proc/sys", "it is inside /proc"),
+        ("/proc/sys", "/proc/./sys/", "it is inside /proc"),
+    ],
+)
+def test_nothing_lies_on_proc(source: str, target: str, why: str) -> None:
+    with pytest.raises(InvalidParameter, match=f"cannot be mounted because {why}"):
+        check_mounts([Mount(kind="bind", source=source, target=target)])
+    with pytest.raises(InvalidParameter, match=f"cannot be mounted because {why}"):
+        check_mounts([Mount(kind="tmpfs", source="", target=target)])
+
+
+def test_proc_itself_may_and_files_that_tell_of_the_machine() -> None:
+    check_mounts([Mount(kind="bind", source="/proc", target="/proc")])
+    check_mounts([Mount(kind="bind", source="/etc/passwd", target="/proc/cpuinfo")])
+    check_mounts([Mount(kind="bind", source="/etc", target="/process")])
