@@ -321,7 +321,8 @@ def connection_trouble(error: Exception, url: str) -> str:
             f"--insecure-registry {host}"
         )
     if "Name or service not known" in text or "name resolution" in text:
-        return f"dial tcp: lookup {host_of(host)}: no such host ({text})"
+        why = text.rpartition("] ")[2].lower()  # without Python's [Errno -2]
+        return f"dial tcp: lookup {host_of(host)}: no such host ({why})"
     if (number := kernels_reason(error)) is not None:
         return f"dial tcp {host}: connect: {os.strerror(number).lower()}"
     return f"dial tcp {host}: {text}"

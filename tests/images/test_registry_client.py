@@ -21,6 +21,7 @@ from minidocker.images.registry_client import (
     Interrupted,
     Repository,
     Unreachable,
+    connection_trouble,
     range_start,
     refusal,
 )
@@ -32,6 +33,12 @@ ME = Credentials(USER, PASSWORD)
 MANIFEST = f"{OCI}.manifest.v1+json"
 SAMPLE = sample([{"a": b"x" * 5000}])
 LAYER = digest(SAMPLE.layers[0])
+
+
+def test_a_name_that_nobody_knows_is_said_in_no_language_of_ours() -> None:
+    error = OSError("[Errno -2] Name or service not known")
+    said = connection_trouble(error, "https://registry.example:5000/v2/")
+    assert said == ("dial tcp: lookup registry.example: no such host (name or service not known)")
 
 
 @given(st.integers(0, 10**12), st.integers(0, 10**12))
