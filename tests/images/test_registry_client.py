@@ -35,7 +35,7 @@ SAMPLE = sample([{"a": b"x" * 5000}])
 LAYER = digest(SAMPLE.layers[0])
 
 
-def test_a_name_that_nobody_knows_is_said_in_no_language_of_ours() -> None:
+def test_an_unknown_host_is_said_without_pythons_errno() -> None:
     error = OSError("[Errno -2] Name or service not known")
     said = connection_trouble(error, "https://registry.example:5000/v2/")
     assert said == ("dial tcp: lookup registry.example: no such host (name or service not known)")
