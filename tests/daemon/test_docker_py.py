@@ -216,6 +216,8 @@ def test_images(client: docker.DockerClient, busybox_mirror: str) -> None:
     api.check("ImageHistoryResponse", image.history())
     name = f"own/{uuid.uuid4().hex[:8]}"
     assert image.tag(name, "1")
+    with pytest.raises(APIError, match="ambiguous tag using digest algorithm as name"):
+        image.tag("sha256", "abc")
     assert client.images.get(f"{name}:1").id == image.id
     assert [each.id for each in client.images.list(name=name)] == [image.id]
     client.images.remove(f"{name}:1")

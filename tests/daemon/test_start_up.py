@@ -15,7 +15,7 @@ from minidocker.daemon import machine
 from minidocker.daemon.main import main
 from minidocker.daemon.options import parse_options
 from minidocker.daemon.server import check_address, listen, remove_socket_files
-from minidocker.daemon.system import filesystem_of
+from minidocker.daemon.system import filesystem_of, forwards_ipv4
 from minidocker.errors import Conflict, Forbidden, InvalidParameter, SystemFailure
 from minidocker.wire.http import TcpAddress, UnixAddress
 
@@ -222,3 +222,11 @@ def test_loopback_has_many_names(host: str) -> None:
 def test_other_interfaces_are_refused(host: str) -> None:
     with pytest.raises(InvalidParameter, match="only loopback"):
         check_address(f"tcp://{host}:1")
+
+
+def test_whether_packets_are_passed_on_is_read_from_the_kernel(tmp_path: Path) -> None:
+    setting = tmp_path / "ip_forward"
+    for text, told in (("1\n", True), ("0\n", False)):
+        setting.write_text(text)
+        assert forwards_ipv4(setting) is told
+    assert not forwards_ipv4(tmp_path / "no such setting")

@@ -17,6 +17,7 @@ import minidocker
 from minidocker.linux.messages import Channel, connect_unix
 from minidocker.namespaces import launcher_client
 from minidocker.namespaces.edition import edition
+from minidocker.namespaces.monitor import write_atomically
 from minidocker.namespaces.trace import read_trace
 from tests.namespaces.harness import Bench, process
 from tests.support.processes import monitor_of
@@ -160,6 +161,24 @@ def test_one_code_is_one_edition(tmp_path: Path, monkeypatch: pytest.MonkeyPatch
     before = edition()
     os.utime(tmp_path / "linux/file.py", ns=(0, 2**62))
     assert edition() != before
+
+
+def test_what_cannot_be_written_leaves_the_file_as_it_was(tmp_path: Path) -> None:
+    path = tmp_path / "exit.json"
+    write_atomically(str(path), {"code": 1})
+    (tmp_path / "exit.json.tmp").mkdir()
+    with pytest.raises(IsADirectoryError):
+        write_atomically(str(path), {"code": 2})
+    assert json.loads(path.read_text()) == {"code": 1}
+
+
+def test_an_exit_code_that_cannot_be_written_is_told_all_the_same(bench: Bench) -> None:
+    running = bench.start(["sh", "-c", "echo up; cat; exit 7"])
+    running.read_until(b"up")
+    (running.directory / "exit.json.tmp").mkdir()  # as little to be written to as a full disk
+    running.client.shutdown(1)
+    assert running.finish().code == 7
+    assert not (running.directory / "exit.json").exists()
 
 
 def test_a_bug_in_the_starter_is_told_and_leaves_nothing(bench: Bench) -> None:
