@@ -14,6 +14,7 @@ from typing import Any
 
 from minidocker.linux.plan import Step
 from minidocker.namespaces.capabilities import DropBoundingSet, SetCapabilities
+from minidocker.namespaces.interfaces import OpenNameSockets, interface_steps
 from minidocker.namespaces.process import (
     ApplyAppArmor,
     BringUpLoopback,
@@ -54,14 +55,18 @@ class Plan:
 
 
 def container_plan(
-    request: Mapping[str, Any], joined: Sequence[int] = (), report_fd: int = 3
+    request: Mapping[str, Any],
+    joined: Sequence[int] = (),
+    report_fd: int = 3,
+    route_fd: int = 4,
 ) -> Plan:
     """The plan of a container's start.
 
     ``request`` is the launch request: ``spec`` (OCI runtime config.json), ``rootfs``,
-    ``seccomp``, ``cgroup_procs``, ``init``, ``join``.  ``joined``: the pidfds of the
-    containers whose namespaces are shared; ``request["join"]`` says which is for what.
-    ``report_fd``: init's socket to the monitor, over which the terminal is passed out.
+    ``seccomp``, ``cgroup_procs``, ``init``, ``join``, ``network`` (as of ``rewire_steps``).
+    ``joined``: the pidfds of the containers whose namespaces are shared; ``request["join"]``
+    says which is for what.  ``report_fd``: init's socket to the starter, over which the
+    terminal is passed out.  ``route_fd``: a netlink socket of the host's network namespace.
     """
     spec, process = request["spec"], request["spec"]["process"]
     own = [each["type"] for each in spec["linux"]["namespaces"] if not each.get("path")]
@@ -90,7 +95,7 @@ def container_plan(
     )
     init += _names(spec, own)
     if "network" in own and "network" not in join:
-        init.append(BringUpLoopback())
+        init += _network(request.get("network") or {}, report_fd, route_fd)
     init += rootfs_steps(spec, request["rootfs"], procs)
     if process.get("terminal"):
         size = process.get("consoleSize") or {}
@@ -104,11 +109,16 @@ def container_plan(
     return Plan(tuple(starter), tuple(init))
 
 
-def plan_of(request: Mapping[str, Any], joined: Sequence[int] = (), report_fd: int = 3) -> Plan:
+def plan_of(
+    request: Mapping[str, Any],
+    joined: Sequence[int] = (),
+    report_fd: int = 3,
+    route_fd: int = 4,
+) -> Plan:
     """The plan of a launch request, whichever it is."""
     if request["op"] == "exec":
         return exec_plan(request, joined[0], report_fd)
-    return container_plan(request, joined, report_fd)
+    return container_plan(request, joined, report_fd, route_fd)
 
 
 def exec_plan(request: Mapping[str, Any], pidfd: int, report_fd: int = 3) -> Plan:
@@ -193,6 +203,14 @@ def _names(spec: Mapping[str, Any], own: Sequence[str]) -> list[Step]:
         steps.append(SetHostname(spec["hostname"]))
     if "uts" in own and spec.get("domainname"):
         steps.append(SetDomainname(spec["domainname"]))
+    return steps
+
+
+def _network(request: Mapping[str, Any], report_fd: int, route_fd: int) -> list[Step]:
+    plug, gateways = request.get("plug") or (), request.get("gateways") or ()
+    steps = [BringUpLoopback(), *interface_steps(plug, gateways, route_fd)]
+    if request.get("names"):
+        steps.append(OpenNameSockets(report_fd))
     return steps
 
 

@@ -57,8 +57,9 @@ def _exit_code_of(failed: StepFailed) -> int:
 
 def start(
     plan: Plan, stdio: Sequence[int], report: socket.socket, inits: socket.socket, trace: Trace
-) -> tuple[int, int]:
-    """Run the plan; returns init's pid, and its terminal's master or -1.
+) -> tuple[int, dict[str, list[int]]]:
+    """Run the plan; returns init's pid, and the descriptors that it passed out: its
+    ``terminal``'s master, the sockets of its ``names`` service.
 
     ``stdio``: three descriptors for the child, -1 where a terminal comes.  ``report``
     and ``inits`` are the two ends of the conversation.  Raises ``LaunchFailed``; then no
@@ -78,7 +79,7 @@ def start(
     trace.add(fork, began, time.monotonic_ns() - began)
     inits.close()
     try:
-        terminal = _listen(Channel(report), trace)
+        passed = _listen(Channel(report), trace)
     except LaunchFailed:
         trace.save()
         _end(pid)
@@ -91,22 +92,23 @@ def start(
         ) from None
     trace.ended()
     trace.save()
-    return pid, terminal
+    return pid, passed
 
 
-def _listen(channel: Channel, trace: Trace) -> int:
-    """Init's report to its end: its terminal's master or -1; its steps go to ``trace``.
+def _listen(channel: Channel, trace: Trace) -> dict[str, list[int]]:
+    """Init's report to its end: what it passes out; its steps go to ``trace``.
 
     Raises ``LaunchFailed``, and ``EOFError`` when init ended without a word.
     """
-    terminal, ready = -1, False
+    passed: dict[str, list[int]] = {}
+    ready = False
     while (received := channel.receive()) is not None:
         message, fds = received
         if "failed" in message and ready and trace.entries:
             trace.entries.pop()  # execve as it began; how it ended is among the steps now
         trace.entries += message.get("steps") or ()
-        if message.get("terminal"):
-            terminal = fds[0]
+        if fds:
+            passed["terminal" if message.get("terminal") else "names"] = fds
         elif "failed" in message:
             raise LaunchFailed(message["failed"])
         else:
@@ -114,7 +116,7 @@ def _listen(channel: Channel, trace: Trace) -> int:
     channel.close()
     if not ready:
         raise EOFError
-    return terminal
+    return passed
 
 
 def _be_init(

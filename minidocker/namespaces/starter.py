@@ -23,8 +23,10 @@ from typing import Any
 
 from minidocker.linux import flags, syscalls
 from minidocker.linux.messages import Channel, listen_unix, receive_fds
+from minidocker.linux.netlink import RouteSocket
 from minidocker.namespaces.logfile import open_log
 from minidocker.namespaces.plan import plan_of
+from minidocker.namespaces.rewire import rewire
 from minidocker.namespaces.roots import hold_root
 from minidocker.namespaces.start import LaunchFailed, start
 from minidocker.namespaces.trace import Trace
@@ -108,13 +110,17 @@ def start_here(link: Channel, announce: Announce) -> Started | None:
         if request["op"] == "root":
             hold_root(link, request)
             return None
+        if request["op"] == "rewire":
+            rewire(link, request, fds[0])
+            return None
         first_client = len(fds) - len(request.get("clients") or ())
         lent, clients = fds[:first_client], fds[first_client:]
-        pid, made = _start(request, lent)
+        pid, made, names = _start(request, lent)
         announce(pid, request.get("exit_file"))
         # The daemon first: from here on it would notice if the monitor never came to be.
-        link.send({"event": "started", "pid": pid}, [pidfd := os.pidfd_open(pid)])
-        for fd in (pidfd, *lent):
+        own = [os.pidfd_open(pid), *names]
+        link.send({"event": "started", "pid": pid}, own)
+        for fd in (*own, *lent):
             os.close(fd)
         return Started(pid, {name: request.get(name) for name in KEPT}, made, clients)
     except LaunchFailed as failed:
@@ -125,8 +131,10 @@ def start_here(link: Channel, announce: Announce) -> Started | None:
     return None
 
 
-def _start(request: Mapping[str, Any], lent: Sequence[int]) -> tuple[int, dict[str, int]]:
-    """Init's pid, and the monitor's descriptors as ``Started`` names them.
+def _start(
+    request: Mapping[str, Any], lent: Sequence[int]
+) -> tuple[int, dict[str, int], list[int]]:
+    """Init's pid, the monitor's descriptors as ``Started`` names them, and the daemon's.
 
     ``lent``: the pidfds of the containers whose namespaces are shared.  When it fails, no
     socket is left to be found.
@@ -134,21 +142,24 @@ def _start(request: Mapping[str, Any], lent: Sequence[int]) -> tuple[int, dict[s
     process = request.get("process") or request["spec"]["process"]
     theirs, ours = _streams(bool(process.get("terminal")), bool(request.get("open_stdin")))
     report, inits = socket.socketpair()
-    plan = plan_of(request, lent, inits.fileno())
+    route = RouteSocket()  # while this is still the host's network namespace
+    plan = plan_of(request, lent, inits.fileno(), route.fileno())
     trace = Trace(request.get("trace_file"))
     path = request.get("socket")
     listener = listen_unix(path).detach() if path else -1
     try:
         log = open_log(request.get("log") or {"driver": "none"})
-        pid, terminal = start(plan, theirs, report, inits, trace)
+        pid, passed = start(plan, theirs, report, inits, trace)
     except BaseException:  # whatever it was, nobody may find the socket
         if path:
             os.unlink(path)
         raise
     for fd in {fd for fd in theirs if fd >= 0}:
         os.close(fd)
+    route.close()
+    (terminal,) = passed.get("terminal", [-1])
     made = {**ours, "terminal": terminal, "log": log, "listener": listener}
-    return pid, {name: fd for name, fd in made.items() if fd >= 0}
+    return pid, {name: fd for name, fd in made.items() if fd >= 0}, passed.get("names", [])
 
 
 def _streams(terminal: bool, open_stdin: bool) -> tuple[list[int], dict[str, int]]:

@@ -19,7 +19,7 @@ LINES = (
     ("daemon", "client"),
     ("containers",),
     ("images",),
-    ("layers", "namespaces", "cgroups"),
+    ("layers", "namespaces", "cgroups", "networks", "volumes"),
     ("linux", "oci", "wire"),
     ("errors", "records"),
 )
@@ -38,7 +38,6 @@ ENTRANCES = {"minidocker/__main__.py", "minidocker/__init__.py"}
 OUTSIDE = {
     "h11": {"client", "daemon", "wire"},
     "httpx": {"images"},
-    "pyroute2": {"containers", "networks"},
     "pyseccomp": {"namespaces", "containers"},
     "rich": {"client"},
     "zstandard": {"layers"},

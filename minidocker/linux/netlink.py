@@ -1,0 +1,254 @@
+"""rtnetlink(7): interfaces, addresses and routes, asked of the kernel by messages.
+
+A message is a header, a fixed part of its kind, and attributes: (length, type,
+value), padded to four bytes, and possibly nested.  The kernel answers each with a
+number: 0, or an errno.  What is written here is what a container's network takes;
+init sends it from inside the container's start, where a library would cost more
+memory than the container.
+"""
+
+from __future__ import annotations
+
+import os
+import socket
+import struct
+from collections.abc import Iterator
+from ipaddress import (
+    IPv4Address,
+    IPv4Interface,
+    IPv4Network,
+    IPv6Address,
+    IPv6Interface,
+    IPv6Network,
+    ip_network,
+)
+
+# <linux/netlink.h>
+NLM_F_REQUEST, NLM_F_ACK, NLM_F_DUMP = 1, 4, 0x300
+NLM_F_REPLACE, NLM_F_EXCL, NLM_F_CREATE = 0x100, 0x200, 0x400
+NLMSG_ERROR, NLMSG_DONE = 2, 3
+NLA_F_NESTED = 0x8000
+NETLINK_ROUTE = 0
+
+# <linux/rtnetlink.h>
+RTM_NEWLINK, RTM_DELLINK, RTM_GETLINK = 16, 17, 18
+RTM_NEWADDR = 20
+RTM_NEWROUTE, RTM_GETROUTE = 24, 26
+RT_TABLE_MAIN, RTPROT_BOOT, RT_SCOPE_UNIVERSE, RTN_UNICAST = 254, 3, 0, 1
+RTA_DST, RTA_OIF, RTA_GATEWAY = 1, 4, 5
+
+# <linux/if_link.h>, <linux/if_addr.h>, <linux/veth.h>
+IFLA_ADDRESS, IFLA_IFNAME, IFLA_MTU, IFLA_MASTER, IFLA_LINKINFO, IFLA_NET_NS_FD = (
+    1,
+    3,
+    4,
+    10,
+    18,
+    28,
+)
+IFLA_INFO_KIND, IFLA_INFO_DATA = 1, 2
+VETH_INFO_PEER = 1
+IFA_ADDRESS, IFA_LOCAL, IFA_BROADCAST = 1, 2, 4
+IFA_F_NODAD = 2
+IFF_UP = 1
+
+Address = IPv4Address | IPv6Address
+Interface = IPv4Interface | IPv6Interface
+Network = IPv4Network | IPv6Network
+
+_HEADER = struct.Struct("=IHHII")  # length, type, flags, sequence, port
+_LINK = struct.Struct("=BxHiII")  # family, device type, index, flags, which flags change
+_ADDRESS = struct.Struct("=BBBBI")  # family, prefix length, flags, scope, index
+_ROUTE = struct.Struct("=BBBBBBBBI")  # family, lengths, tos, table, protocol, scope, type, flags
+_ATTRIBUTE = struct.Struct("=HH")
+_PIECE = 1 << 16
+
+
+def attribute(kind: int, value: bytes | str | int) -> bytes:
+    """One attribute; text ends with a zero byte, a number is four bytes."""
+    if isinstance(value, str):
+        value = value.encode() + b"\0"
+    elif isinstance(value, int):
+        value = struct.pack("=I", value)
+    padding = b"\0" * (-len(value) % 4)
+    return _ATTRIBUTE.pack(4 + len(value), kind) + value + padding
+
+
+def nested(kind: int, *inner: bytes) -> bytes:
+    """An attribute whose value is attributes."""
+    return attribute(kind | NLA_F_NESTED, b"".join(inner))
+
+
+def attributes(data: bytes) -> Iterator[tuple[int, bytes]]:
+    """(type, value) of each attribute in ``data``; stops at what is none."""
+    while len(data) >= 4:
+        length, kind = _ATTRIBUTE.unpack_from(data)
+        if not 4 <= length <= len(data):
+            return
+        yield kind & ~NLA_F_NESTED, data[4:length]
+        data = data[(length + 3) & ~3 :]
+
+
+class RouteSocket:
+    """A conversation with the network namespace in which it was made, wherever its owner goes.
+
+    Each method sends one message and waits for the answer.  Raises ``OSError`` with the
+    kernel's errno and the name of the interface.
+    """
+
+    def __init__(self, fd: int | None = None) -> None:
+        """``fd``: of such a socket, made before; it stays the caller's."""
+        if fd is None:
+            kind = socket.SOCK_RAW | socket.SOCK_CLOEXEC
+            self._sock = socket.socket(socket.AF_NETLINK, kind, NETLINK_ROUTE)
+        else:
+            self._sock = socket.socket(fileno=os.dup(fd))
+        self._sequence = 0
+
+    def __enter__(self) -> RouteSocket:
+        return self
+
+    def __exit__(self, *error: object) -> None:
+        self.close()
+
+    def close(self) -> None:
+        self._sock.close()
+
+    def fileno(self) -> int:
+        return self._sock.fileno()
+
+    def index(self, name: str) -> int:
+        """The number of an interface.  ENODEV: there is none of this name."""
+        body = _LINK.pack(socket.AF_UNSPEC, 0, 0, 0, 0) + attribute(IFLA_IFNAME, name)
+        answer = self._ask(RTM_GETLINK, 0, body, name)
+        return int(_LINK.unpack_from(answer)[2])
+
+    def add_veth(
+        self, name: str, master: str, peer: str, peer_namespace: int, mac: str, mtu: int
+    ) -> None:
+        """A pair of interfaces: ``name`` here, up, a port of the bridge ``master``, and
+        ``peer`` in the network namespace of the descriptor ``peer_namespace``, down: the
+        kernel cannot open one before the other is there."""
+        other = (
+            _LINK.pack(socket.AF_UNSPEC, 0, 0, 0, 0)
+            + attribute(IFLA_IFNAME, peer)
+            + attribute(IFLA_ADDRESS, _mac(mac))
+            + attribute(IFLA_MTU, mtu)
+            + attribute(IFLA_NET_NS_FD, peer_namespace)
+        )
+        body = (
+            _LINK.pack(socket.AF_UNSPEC, 0, 0, IFF_UP, IFF_UP)
+            + attribute(IFLA_IFNAME, name)
+            + attribute(IFLA_MTU, mtu)
+            + attribute(IFLA_MASTER, self.index(master))
+            + nested(
+                IFLA_LINKINFO,
+                attribute(IFLA_INFO_KIND, "veth"),
+                nested(IFLA_INFO_DATA, nested(VETH_INFO_PEER, other)),
+            )
+        )
+        self._ask(RTM_NEWLINK, NLM_F_CREATE | NLM_F_EXCL, body, name)
+
+    def add_bridge(self, name: str, mac: str, mtu: int) -> None:
+        """A bridge, up, with no port yet.
+
+        Without an address of its own it would have the lowest of its ports', and change it.
+        """
+        body = (
+            _LINK.pack(socket.AF_UNSPEC, 0, 0, IFF_UP, IFF_UP)
+            + attribute(IFLA_IFNAME, name)
+            + attribute(IFLA_ADDRESS, _mac(mac))
+            + attribute(IFLA_MTU, mtu)
+            + nested(IFLA_LINKINFO, attribute(IFLA_INFO_KIND, "bridge"))
+        )
+        self._ask(RTM_NEWLINK, NLM_F_CREATE | NLM_F_EXCL, body, name)
+
+    def set_up(self, name: str) -> None:
+        """From here on it sends and receives."""
+        body = _LINK.pack(socket.AF_UNSPEC, 0, self.index(name), IFF_UP, IFF_UP)
+        self._ask(RTM_NEWLINK, 0, body, name)
+
+    def delete_link(self, name: str) -> None:
+        """Remove an interface; of a veth, both ends.  ENODEV: there is none."""
+        body = _LINK.pack(socket.AF_UNSPEC, 0, 0, 0, 0) + attribute(IFLA_IFNAME, name)
+        self._ask(RTM_DELLINK, 0, body, name)
+
+    def add_address(self, name: str, address: Interface) -> None:
+        """An address with the length of its network's prefix; IPv6 is usable at once.
+
+        IFA_F_NODAD: our pools give no address twice, so nobody need be asked for a second.
+        """
+        family, packed = _family(address), address.ip.packed
+        flags = IFA_F_NODAD if family == socket.AF_INET6 else 0
+        length, index = address.network.prefixlen, self.index(name)
+        body = _ADDRESS.pack(family, length, flags, RT_SCOPE_UNIVERSE, index)
+        body += attribute(IFA_LOCAL, packed) + attribute(IFA_ADDRESS, packed)
+        if family == socket.AF_INET and length < 31:
+            body += attribute(IFA_BROADCAST, address.network.broadcast_address.packed)
+        self._ask(RTM_NEWADDR, NLM_F_CREATE | NLM_F_EXCL, body, str(address))
+
+    def set_default_route(self, name: str, gateway: Address) -> None:
+        """All that is not nearer goes to ``gateway``, over the interface ``name``."""
+        body = _ROUTE.pack(
+            *(_family(gateway), 0, 0, 0, RT_TABLE_MAIN),
+            *(RTPROT_BOOT, RT_SCOPE_UNIVERSE, RTN_UNICAST, 0),
+        )
+        body += attribute(RTA_GATEWAY, gateway.packed) + attribute(RTA_OIF, self.index(name))
+        self._ask(RTM_NEWROUTE, NLM_F_CREATE | NLM_F_REPLACE, body, f"default via {gateway}")
+
+    def routes(self) -> list[Network]:
+        """The networks that this namespace has a route to, default routes left out."""
+        found = []
+        body = struct.pack("=Bxxx", socket.AF_UNSPEC) + bytes(8)
+        for kind, message in self._dump(RTM_GETROUTE, body):
+            family, length = message[0], message[1]
+            table, type_ = message[4], message[7]
+            if kind != RTM_NEWROUTE or table != RT_TABLE_MAIN or type_ != RTN_UNICAST:
+                continue
+            given = dict(attributes(message[_ROUTE.size :]))
+            if RTA_DST in given and family in (socket.AF_INET, socket.AF_INET6):
+                found.append(ip_network((given[RTA_DST], length)))
+        return found
+
+    def _ask(self, kind: int, flags: int, body: bytes, what: str) -> bytes:
+        """Send one message; what came before the acknowledgement."""
+        self._send(kind, NLM_F_REQUEST | NLM_F_ACK | flags, body)
+        said = b""
+        for answer, message in self._answers():
+            if answer == NLMSG_ERROR:
+                (number,) = struct.unpack_from("=i", message)
+                if number:
+                    raise OSError(-number, os.strerror(-number), what)
+                break
+            said = message
+        return said
+
+    def _dump(self, kind: int, body: bytes) -> Iterator[tuple[int, bytes]]:
+        self._send(kind, NLM_F_REQUEST | NLM_F_DUMP, body)
+        yield from self._answers()
+
+    def _send(self, kind: int, flags: int, body: bytes) -> None:
+        self._sequence += 1
+        length = _HEADER.size + len(body)
+        self._sock.send(_HEADER.pack(length, kind, flags, self._sequence, 0) + body)
+
+    def _answers(self) -> Iterator[tuple[int, bytes]]:
+        """(type, what follows the header) of each message, to the last."""
+        while True:
+            data = self._sock.recv(_PIECE)
+            while len(data) >= _HEADER.size:
+                length, kind, _, sequence, _ = _HEADER.unpack_from(data)
+                message, data = data[_HEADER.size : length], data[(length + 3) & ~3 :]
+                if sequence != self._sequence:
+                    continue
+                if kind == NLMSG_DONE:
+                    return
+                yield kind, message
+
+
+def _family(address: Address | Interface) -> int:
+    return socket.AF_INET if address.version == 4 else socket.AF_INET6
+
+
+def _mac(address: str) -> bytes:
+    return bytes.fromhex(address.replace(":", ""))

@@ -1,0 +1,157 @@
+"""What a network is, and what a container's place in it: values."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from ipaddress import IPv4Interface, IPv6Interface, ip_interface
+from typing import Final
+
+from minidocker.errors import InvalidParameter
+from minidocker.networks.subnets import Subnet
+
+BRIDGE: Final = "bridge"
+DEFAULT: Final = "bridge"  # the network that is there from the start is called as its driver
+
+# Options of the bridge driver (Docker's names) and what they are.
+BRIDGE_NAME: Final = "com.docker.network.bridge.name"
+DEFAULT_BRIDGE: Final = "com.docker.network.bridge.default_bridge"
+MASQUERADE: Final = "com.docker.network.bridge.enable_ip_masquerade"
+ICC: Final = "com.docker.network.bridge.enable_icc"
+HOST_BINDING: Final = "com.docker.network.bridge.host_binding_ipv4"
+MTU: Final = "com.docker.network.driver.mtu"
+INTERFACE_PREFIX: Final = "com.docker.network.container_iface_prefix"
+_FLAGS: Final = (MASQUERADE, ICC, DEFAULT_BRIDGE)
+_OPTIONS: Final = frozenset({BRIDGE_NAME, HOST_BINDING, MTU, INTERFACE_PREFIX, *_FLAGS})
+
+_NAME: Final = re.compile(r"[a-zA-Z0-9][a-zA-Z0-9_.-]*")
+_INTERFACE: Final = re.compile(r"[^\s/:]{1,15}")  # IFNAMSIZ, less the final zero; dev_valid_name()
+_TRUE: Final = frozenset({"1", "t", "T", "true", "TRUE", "True"})
+_FALSE: Final = frozenset({"0", "f", "F", "false", "FALSE", "False"})  # Go's strconv.ParseBool
+
+
+@dataclass(frozen=True)
+class Network:
+    """A bridge network.
+
+    ``id``: 64 hex digits.  ``options``: of the driver, as given.  ``internal``: nothing
+    outside can be reached from it.  ``ipam_options``: kept for who asks, without meaning.
+    """
+
+    id: str
+    name: str
+    created_ns: int
+    subnets: tuple[Subnet, ...]
+    internal: bool = False
+    attachable: bool = False
+    ipv6: bool = False
+    options: Mapping[str, str] = field(default_factory=dict)
+    labels: Mapping[str, str] = field(default_factory=dict)
+    ipam_options: Mapping[str, str] = field(default_factory=dict)
+
+    @property
+    def bridge(self) -> str:
+        """The interface that is its switch."""
+        return self.options.get(BRIDGE_NAME) or f"br-{self.id[:12]}"
+
+    @property
+    def is_default(self) -> bool:
+        """The network of containers that name none: without a name service."""
+        return self.name == DEFAULT
+
+    @property
+    def masquerade(self) -> bool:
+        """Whether its containers go out under the machine's address."""
+        return not self.internal and flag(self.options, MASQUERADE, True)
+
+    @property
+    def icc(self) -> bool:
+        """Whether its containers may talk to each other."""
+        return flag(self.options, ICC, True)
+
+    @property
+    def mtu(self) -> int:
+        """Bytes in a packet."""
+        return int(self.options.get(MTU) or 1500)
+
+    @property
+    def interface_prefix(self) -> str:
+        """How its interfaces in containers are called, before a number."""
+        return self.options.get(INTERFACE_PREFIX) or "eth"
+
+    @property
+    def host_binding(self) -> str:
+        """The machine's address at which ports are published when none is named; "" for all."""
+        return self.options.get(HOST_BINDING, "")
+
+    def gateways(self) -> list[IPv4Interface | IPv6Interface]:
+        """The addresses that the bridge itself has."""
+        return [
+            ip_interface(f"{each.gateway}/{each.network.prefixlen}")
+            for each in self.subnets
+            if each.gateway
+        ]
+
+
+@dataclass(frozen=True)
+class Endpoint:
+    """A running container's place in a network: what it has while it runs, given back after.
+
+    ``id``: 64 hex digits.  ``names``: what others of the network may call it.
+    """
+
+    id: str
+    network_id: str
+    container_id: str
+    mac: str
+    ipv4: IPv4Interface | None = None
+    ipv6: IPv6Interface | None = None
+    names: tuple[str, ...] = ()
+
+    @property
+    def host_interface(self) -> str:
+        """The end of its cable that is in the bridge; 15 characters at most."""
+        return f"veth{self.id[:7]}"
+
+    @property
+    def addresses(self) -> tuple[IPv4Interface | IPv6Interface, ...]:
+        return tuple(each for each in (self.ipv4, self.ipv6) if each is not None)
+
+
+def flag(options: Mapping[str, str], name: str, default: bool) -> bool:
+    """A yes or no among the options.  Raises ``InvalidParameter``."""
+    value = options.get(name)
+    if value is None or value == "":
+        return default
+    if value not in _TRUE | _FALSE:
+        raise InvalidParameter(f"invalid value for {name}: {value}: it is true or false")
+    return value in _TRUE
+
+
+def check_name(name: str) -> str:
+    """Raises ``InvalidParameter``."""
+    if not _NAME.fullmatch(name):
+        raise InvalidParameter(
+            f"{name} includes invalid characters for a network name, only "
+            '"[a-zA-Z0-9][a-zA-Z0-9_.-]" are allowed'
+        )
+    return name
+
+
+def check_options(options: Mapping[str, str]) -> None:
+    """Raises ``InvalidParameter`` for an option that is unknown or makes no sense."""
+    for name, value in options.items():
+        if name not in _OPTIONS:
+            raise InvalidParameter(
+                f"unknown option {name} of the driver bridge: known are "
+                + ", ".join(sorted(_OPTIONS - {DEFAULT_BRIDGE}))
+            )
+        if name in _FLAGS:
+            flag(options, name, True)
+        if name == MTU and not (value.isdecimal() and 68 <= int(value) <= 65535):
+            raise InvalidParameter(f"invalid value for {MTU}: {value}: it is 68 to 65535 bytes")
+        if name == BRIDGE_NAME and (not _INTERFACE.fullmatch(value) or value in (".", "..")):
+            raise InvalidParameter(
+                f"invalid name of a bridge: {value!r}: it has 1 to 15 characters, no / and no blank"
+            )
