@@ -14,12 +14,12 @@ import logging
 import signal as signals
 import time
 
-from minidocker.cgroups import Cgroup
 from minidocker.containers import state as life
 from minidocker.containers.check import parse_signal
 from minidocker.containers.container import Container
 from minidocker.containers.core import Core, Run
 from minidocker.containers.ends import UNKNOWN_EXIT, ended_within, read_exit, until_dead
+from minidocker.containers.freezing import freeze_or_thaw
 from minidocker.containers.health import HealthChecks
 from minidocker.containers.launch import own_pid_namespace
 from minidocker.containers.merge import DEFAULT_STOP_SIGNAL, DEFAULT_STOP_TIMEOUT
@@ -306,7 +306,7 @@ class Lifecycle:
         container = self._core.store.get(run.id)
         self._core.publish(container, "kill", signal=str(number))
         if container.state.paused and run.stopped_by_user:
-            with contextlib.suppress(Conflict, NotFound, FileNotFoundError):  # it died of it
+            with contextlib.suppress(Conflict, NotFound):  # it died of it
                 await self.unpause(container)  # a frozen process cannot act on a signal
 
     def _stopped_by_user(self, run: Run) -> None:
@@ -320,25 +320,17 @@ class Lifecycle:
 
     async def pause(self, container: Container) -> None:
         """Raises ``Conflict``, ``SystemFailure``."""
-        container.moved(life.PAUSE)
-        await asyncio.to_thread(self._freezer(container).freeze)
+        await freeze_or_thaw(self._core, container, life.PAUSE)
         self._core.store.save(self._core.store.get(container.id).moved(life.PAUSE))
         self._core.publish(container, "pause")
 
     async def unpause(self, container: Container) -> None:
         """Raises ``Conflict``, ``SystemFailure``."""
-        container.moved(life.UNPAUSE)
-        await asyncio.to_thread(self._freezer(container).thaw)
+        await freeze_or_thaw(self._core, container, life.UNPAUSE)
         container = self._core.store.get(container.id)
         if life.may(container.state.status, life.UNPAUSE):  # it may have died of a signal
             self._core.store.save(container.moved(life.UNPAUSE))
         self._core.publish(container, "unpause")
-
-    def _freezer(self, container: Container) -> Cgroup:
-        cgroup = self._core.cgroup(container)
-        if cgroup is None:
-            raise SystemFailure("pausing needs cgroups, and none are mounted on this machine")
-        return cgroup
 
     # Remove
 

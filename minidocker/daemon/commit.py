@@ -15,7 +15,7 @@ from minidocker.daemon.engine import Engine
 from minidocker.daemon.exchange import Answer, Request, json_response
 from minidocker.daemon.image_import import new_name
 from minidocker.daemon.times import rfc3339
-from minidocker.errors import Conflict, InvalidParameter, NotModified
+from minidocker.errors import Conflict, InvalidParameter, NotFound, NotModified
 from minidocker.images.changes import apply_changes
 from minidocker.images.commit import Note, changed, commit
 from minidocker.images.load import Holding, holding
@@ -94,7 +94,7 @@ async def _paused(engine: Engine, container: Container) -> AsyncIterator[None]:
         yield
     finally:
         if mine:
-            with contextlib.suppress(Conflict, NotModified):  # the same
+            with contextlib.suppress(Conflict, NotFound, NotModified):  # or was removed
                 await engine.containers.unpause(container.id)
 
 

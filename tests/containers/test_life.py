@@ -3,7 +3,11 @@
 from __future__ import annotations
 
 import asyncio
+import os
+import signal
+import threading
 import time
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
 
@@ -207,6 +211,23 @@ async def test_a_paused_container_can_be_ended(daemon: Daemon, how: str) -> None
         await getattr(daemon.containers, how)(id)
         code = 5 if how == "stop" else 137  # it is thawed, to act on the signal
         assert (daemon.state(id).status, daemon.state(id).exit_code) == ("exited", code)
+
+
+async def test_who_pauses_a_container_that_just_ends_hears_of_its_state(daemon: Daemon) -> None:
+    id = await daemon.start(*SLEEP)
+    gate, loop = threading.Event(), asyncio.get_running_loop()
+    loop.set_default_executor(ThreadPoolExecutor(1))
+    loop.run_in_executor(None, gate.wait)  # so the kernel is asked after the end
+    asked = asyncio.create_task(daemon.containers.pause(id))
+    await asyncio.sleep(0)
+    os.kill(daemon.state(id).pid, signal.SIGKILL)
+    await until(lambda: daemon.state(id).status == "exited")
+    for path in daemon.left(id):
+        if path.is_relative_to("/sys/fs/cgroup"):
+            path.rmdir()
+    gate.set()
+    with pytest.raises(Conflict, match="is not running"):
+        await asked
 
 
 async def test_restart_makes_a_new_process_of_the_same_container(daemon: Daemon) -> None:
