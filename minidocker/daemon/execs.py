@@ -53,7 +53,7 @@ async def create(engine: Engine, request: Request) -> Answer:
 
 
 async def start(engine: Engine, request: Request) -> Answer:
-    """Whatever fails after the connection is given away is said on the stream."""
+    """``Detach``, ``Tty``, ``ConsoleSize``.  Whatever fails after the connection is given away is said on the stream."""
     given = lower_keys(await request.json(required=False) or {}, "the body of an exec's start")
     detach = FLAG.read(given.get("detach") or False, "Detach")
     size = PAIR.read(given.get("consolesize") or [0, 0], "ConsoleSize")
@@ -63,7 +63,8 @@ async def start(engine: Engine, request: Request) -> Answer:
         await engine.containers.exec_start(exec_id, None, size)
         return Response(200)
     spec = found.spec
-    framed = not spec.tty
+    # The start's own word, not the create's: it is this client that takes the stream apart.
+    framed = not FLAG.read(given.get("tty") or False, "Tty")
     raw = await request.hijack(framed)
     client = Client(
         fd=raw.fd,

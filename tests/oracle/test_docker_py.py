@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Iterator
+from itertools import product
 from typing import Any
 
 import pytest
@@ -82,6 +83,18 @@ def execution(client: Any) -> object:
     environment = container.exec_run("env", environment={"A": "1"}, user="app", workdir="/tmp")
     stream = container.exec_run(["seq", "3"], stream=True)
     return plain, apart, b"A=1" in environment.output, b"".join(stream.output)
+
+
+def execution_on_a_terminal(client: Any) -> object:
+    """Whether its stream is framed is what the start says of a terminal, not the create."""
+    container = running(client)
+    said = []
+    for created, started in product((False, True), repeat=2):
+        made = client.api.exec_create(container.id, "echo hello", tty=created)
+        connection = client.api.exec_start(made, tty=started, socket=True)
+        said.append(connection.read())
+        connection.close()
+    return said
 
 
 def streaming(client: Any) -> object:
@@ -193,6 +206,7 @@ TALKS: list[Talk] = [
     life,
     listing,
     execution,
+    execution_on_a_terminal,
     streaming,
     terminal,
     looking,
