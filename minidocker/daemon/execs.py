@@ -53,7 +53,10 @@ async def create(engine: Engine, request: Request) -> Answer:
 
 
 async def start(engine: Engine, request: Request) -> Answer:
-    """``Detach``, ``Tty``, ``ConsoleSize``.  Whatever fails after the connection is given away is said on the stream."""
+    """``Detach``, ``Tty``, ``ConsoleSize``.
+
+    Whatever fails after the connection is given away is said on the stream.
+    """
     given = lower_keys(await request.json(required=False) or {}, "the body of an exec's start")
     detach = FLAG.read(given.get("detach") or False, "Detach")
     size = PAIR.read(given.get("consolesize") or [0, 0], "ConsoleSize")
