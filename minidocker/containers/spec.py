@@ -12,6 +12,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from minidocker.cgroups.resources import Resources
+from minidocker.containers.network_spec import Attachment, PortBinding
 
 
 @dataclass(frozen=True)
@@ -107,6 +108,12 @@ class ContainerSpec:
     dns_options: tuple[str, ...] = ()
     mac_address: str = ""
 
+    # Its networks; on "host", "none" and "container:ID" there are no attachments
+    attachments: tuple[Attachment, ...] = ()
+    port_bindings: tuple[PortBinding, ...] = ()
+    publish_all: bool = False
+    links: tuple[str, ...] = ()  # "NAME:ALIAS", on the default network
+
     # Namespaces: "" private (Docker's default), "host", "container:ID", ...
     network_mode: str = "default"
     pid_mode: str = ""
@@ -163,6 +170,10 @@ class ContainerSpec:
         )
         plain["ulimits"] = tuple(Ulimit(**each) for each in record["ulimits"])
         plain["resources"] = Resources.from_record(record["resources"])
+        plain["attachments"] = tuple(map(Attachment.from_record, record.get("attachments", ())))
+        plain["port_bindings"] = tuple(
+            PortBinding(**each) for each in record.get("port_bindings", ())
+        )
         plain["restart"] = RestartPolicy(**record["restart"])
         plain["log"] = LogConfig(**record["log"])
         return cls(**plain)

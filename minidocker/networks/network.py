@@ -98,12 +98,14 @@ class Network:
 class Endpoint:
     """A running container's place in a network: what it has while it runs, given back after.
 
-    ``id``: 64 hex digits.  ``names``: what others of the network may call it.
+    ``id``: 64 hex digits.  ``interface``: what it is called inside.  ``names``: what others
+    of the network may call it.
     """
 
     id: str
     network_id: str
     container_id: str
+    interface: str
     mac: str
     ipv4: IPv4Interface | None = None
     ipv6: IPv6Interface | None = None
