@@ -148,6 +148,7 @@ class ContainerSpec:
     restart: RestartPolicy = RestartPolicy()
     log: LogConfig = LogConfig()
     runtime: str = "minidocker"
+    isolation: str = ""  # as it was written: "" and "default" mean the same
     platform: str = ""
     annotations: dict[str, str] = field(default_factory=dict)
     unsaid: tuple[str, ...] = ()  # lists its creator left out: inspect shows them as null

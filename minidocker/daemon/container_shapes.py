@@ -160,7 +160,7 @@ def host_config(spec: ContainerSpec) -> dict[str, Any]:
         "Cgroup": "",
         "Links": None,
         "Runtime": spec.runtime,
-        "Isolation": "",
+        "Isolation": spec.isolation,
         "DeviceRequests": None,
         "CpuCount": 0,
         "CpuPercent": 0,

@@ -35,6 +35,8 @@ from minidocker.daemon.mount_fields import read_mounts
 from minidocker.errors import InvalidParameter, Refused
 
 RUNTIME: Final = "minidocker"
+# Docker's own name for its default one: clients and compose files say it.
+RUNTIMES: Final = (RUNTIME, "runc")
 NETWORKS: Final = ("none", "host")
 DeviceNumber = Callable[[str], tuple[int, int]]
 """The (major, minor) of a block device by its path; raises ``InvalidParameter``."""
@@ -65,13 +67,13 @@ def read_create(body: Any, device_number: DeviceNumber, platform: str = "") -> C
     mode = network_mode("none" if disabled else host.get("networkmode") or "")
     values = read_fields(config, CONFIG) | read_fields(host, HOST, "HostConfig.")
     check_endpoints(config.get("networkingconfig"), mode)
-    check_isolation(host.get("isolation") or "")
     return ContainerSpec(
         **values,
         mounts=read_mounts(host, config.get("volumes")),
         network_mode=mode,
         resources=read_resources(host, device_number),
         runtime=runtime(host.get("runtime") or config.get("runtime") or ""),
+        isolation=isolation(host.get("isolation") or ""),
         unsaid=tuple(name for name in NULLABLE if host.get(name.lower()) is None),
         platform=platform,
     )
@@ -112,16 +114,20 @@ def check_endpoints(networking: Any, mode: str) -> None:
                 raise Refused(f"EndpointsConfig.{network}.{name} is not supported: {_NO_NETWORK}")
 
 
-def check_isolation(isolation: Any) -> None:
-    if text(isolation, "HostConfig.Isolation").lower() not in ("", "default"):
-        raise InvalidParameter(f"invalid isolation ({isolation}): Linux has the default one only")
+def isolation(asked: Any) -> str:
+    """Windows has others.  Raises ``InvalidParameter``."""
+    wanted = text(asked, "HostConfig.Isolation")
+    if wanted.lower() not in ("", "default"):
+        raise InvalidParameter(f"invalid isolation ({asked}): Linux has the default one only")
+    return wanted
 
 
 def runtime(name: Any) -> str:
-    """There is one runtime.  Raises ``InvalidParameter``."""
-    if text(name, "HostConfig.Runtime") not in ("", RUNTIME):
+    """There is one runtime, by two names.  Raises ``InvalidParameter``."""
+    wanted = text(name, "HostConfig.Runtime") or RUNTIME
+    if wanted not in RUNTIMES:
         raise InvalidParameter(f"unknown or invalid runtime name: {name}")
-    return RUNTIME
+    return wanted
 
 
 def read_resources(host: Mapping[str, Any], device_number: DeviceNumber) -> Resources:

@@ -14,7 +14,7 @@ from typing import Any, Final
 from minidocker import __version__
 from minidocker.containers.container import Container
 from minidocker.daemon.container_shapes import STORAGE_DRIVER
-from minidocker.daemon.create_body import RUNTIME
+from minidocker.daemon.create_body import RUNTIME, RUNTIMES
 from minidocker.daemon.engine import Engine
 from minidocker.daemon.exchange import TEXT, Answer, Request, Response, json_response
 from minidocker.daemon.times import rfc3339
@@ -107,7 +107,7 @@ async def info(engine: Engine, request: Request) -> Answer:
             "Labels": [],
             "ExperimentalBuild": False,
             "ServerVersion": __version__,
-            "Runtimes": {RUNTIME: {"path": RUNTIME}},
+            "Runtimes": {name: {"path": RUNTIME} for name in RUNTIMES},
             "DefaultRuntime": RUNTIME,
             "Swarm": _NO_SWARM,
             "LiveRestoreEnabled": True,  # always: containers outlive the daemon

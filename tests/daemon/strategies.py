@@ -16,6 +16,7 @@ from minidocker.containers.spec import (
     Ulimit,
 )
 from minidocker.containers.state import STATES
+from minidocker.daemon.create_body import RUNTIMES
 
 words = st.text(st.characters(codec="utf-8", exclude_characters="\0"), max_size=8)
 names = st.from_regex(r"[a-z][a-z0-9]{0,5}", fullmatch=True)
@@ -138,6 +139,8 @@ specs = st.builds(
     dns_search=lists,
     dns_options=lists,
     mac_address=words,
+    runtime=st.sampled_from(RUNTIMES),
+    isolation=st.sampled_from(["", "default"]),
     network_mode=st.sampled_from(["none", "host", "container:abc"]),
     pid_mode=words,
     ipc_mode=words.filter(bool),

@@ -352,10 +352,18 @@ def test_a_mount_that_cannot_be_says_why(mount: dict[str, Any], said: str) -> No
         mounted(Mounts=[mount])
 
 
-def test_there_is_one_runtime() -> None:
+def test_there_is_one_runtime_and_it_answers_to_dockers_name_too() -> None:
     assert host(Runtime="").runtime == host(Runtime="minidocker").runtime == "minidocker"
-    with pytest.raises(InvalidParameter, match="unknown or invalid runtime name: runc"):
-        host(Runtime="runc")
+    assert host_config(host(Runtime="runc"))["Runtime"] == "runc"
+    with pytest.raises(InvalidParameter, match="unknown or invalid runtime name: crun"):
+        host(Runtime="crun")
+
+
+@pytest.mark.parametrize("said", ["", "default", "Default"])
+def test_isolation_is_shown_as_it_was_written(said: str) -> None:
+    assert host_config(host(Isolation=said))["Isolation"] == said
+    with pytest.raises(InvalidParameter, match="Linux has the default one only"):
+        host(Isolation="hyperv")
 
 
 def test_the_platform_comes_from_the_query() -> None:
