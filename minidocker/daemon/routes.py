@@ -84,6 +84,7 @@ ROUTES: Final = (
     Route("GET", "/version", system.version, "SystemVersion"),
     Route("GET", "/info", system.info, "SystemInfo"),
     Route("POST", "/auth", registries.auth, "SystemAuth"),
+    Route("POST", "/swarm/leave", system.leave_swarm, "SwarmLeave"),
     Route("GET", "/events", events.stream, "SystemEvents", lasting=True),
     Route("GET", "/containers/json", container_look.listing, "ContainerList"),
     Route("POST", "/containers/create", container_create.create, "ContainerCreate"),

@@ -1,6 +1,6 @@
-"""The daemon about itself: ping, version, info.
+"""The daemon about itself: ping, version, info; and that it is in no swarm.
 
-Engine API: SystemPing, SystemVersion, SystemInfo.
+Engine API: SystemPing, SystemVersion, SystemInfo, SwarmLeave.
 """
 
 from __future__ import annotations
@@ -18,6 +18,7 @@ from minidocker.daemon.create_body import RUNTIME, RUNTIMES
 from minidocker.daemon.engine import Engine
 from minidocker.daemon.exchange import TEXT, Answer, Request, Response, json_response
 from minidocker.daemon.times import rfc3339
+from minidocker.errors import Unavailable
 from minidocker.linux.mountinfo import host_mounts, mount_of, parse_mountinfo
 from minidocker.oci.platform import host_platform
 
@@ -121,6 +122,11 @@ async def info(engine: Engine, request: Request) -> Answer:
             "Warnings": None if forwards_ipv4() else ["WARNING: IPv4 forwarding is disabled"],
         }
     )
+
+
+async def leave_swarm(engine: Engine, request: Request) -> Answer:
+    """Programs leave whatever swarm there may be before they begin, and look for this answer."""
+    raise Unavailable("This node is not part of a swarm")
 
 
 def forwards_ipv4(setting: Path = Path("/proc/sys/net/ipv4/ip_forward")) -> bool:

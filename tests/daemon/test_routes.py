@@ -124,6 +124,12 @@ def test_ping_has_the_headers_that_clients_look_for() -> None:
     assert dict(Router.headers)["Ostype"] == "linux"
 
 
+def test_there_is_no_swarm_to_leave() -> None:
+    answer = ask("POST", "/swarm/leave?force=true")
+    assert answer.status == 503
+    assert json.loads(answer.body) == {"message": "This node is not part of a swarm"}
+
+
 def test_version_is_what_the_api_says() -> None:
     shown = json.loads(ask("GET", "/version").body)
     api.check("SystemVersion", shown)
