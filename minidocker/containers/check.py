@@ -126,6 +126,8 @@ def check_health(health: HealthCheck | None) -> None:
         raise InvalidParameter("Retries in Healthcheck cannot be negative")
     if health.test and health.test[0] not in ("NONE", "CMD", "CMD-SHELL"):
         raise InvalidParameter(f"Unknown healthcheck type '{health.test[0]}' (expected 'CMD')")
+    if health.test == ("CMD",):
+        raise InvalidParameter("Healthcheck has the type CMD and no command: add one, or use NONE")
 
 
 def check_restart(policy: RestartPolicy, auto_remove: bool) -> None:

@@ -91,8 +91,8 @@ class AskLauncher(Step):
 
 def cgroup_path(container: Container) -> str:
     """Relative to the top of the tree."""
-    parent = container.spec.cgroup_parent.strip("/") or "minidocker"
-    return f"{parent}/{container.id}"
+    parent = (container.spec.cgroup_parent or "minidocker").strip("/")
+    return f"{parent}/{container.id}".lstrip("/")  # "/" is the tree's root
 
 
 def limits(spec: ContainerSpec) -> Resources:

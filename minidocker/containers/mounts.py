@@ -132,6 +132,8 @@ def check_mounts(mounts: Iterable[Mount]) -> None:
     seen: set[str] = set()
     for mount in mounts:
         config = f'invalid mount config for type "{mount.kind}"'
+        if mount.create_source:
+            config = f"invalid volume specification: '{short_form(mount)}': {config}"
         if mount.kind not in ("bind", "tmpfs"):
             raise Refused(f'mount type "{mount.kind}" is not supported yet: use bind or tmpfs')
         if not mount.target.startswith("/"):
@@ -189,11 +191,16 @@ def _check_bind(mount: Mount, config: str) -> None:
         )
     for option in mount.options:
         if option not in (_WITHOUT_EFFECT | _PROPAGATIONS | {"ro", "rw", "bind"}):
-            raise InvalidParameter(f'{config}: invalid mode: "{option}"')
+            raise InvalidParameter(f"invalid mode: {','.join(mount.options)}")
     if any(len(kind & set(mount.options)) > 1 for kind in _ONE_OF):
         raise InvalidParameter(f"invalid mode: {','.join(mount.options)}")
     if not mount.create_source and not os.path.exists(mount.source):
         raise InvalidParameter(f"{config}: bind source path does not exist: {mount.source}")
+
+
+def short_form(mount: Mount) -> str:
+    """A bind as ``-v`` writes it."""
+    return ":".join(filter(None, (mount.source, mount.target, ",".join(mount.options))))
 
 
 def make_sources(mounts: Iterable[Mount]) -> None:

@@ -91,6 +91,8 @@ def parse_security_options(
             found["apparmor"] = _apparmor(value, apparmor)
         elif key == "label" and value:
             _refuse_label(value, selinux)
+        elif separator not in option:
+            raise InvalidParameter(f'invalid --security-opt 1: "{option}"')
         else:
             raise InvalidParameter(f'invalid --security-opt 2: "{option}"')
     return Security(**found)

@@ -14,6 +14,7 @@ from typing import Final
 
 from minidocker.cgroups import validate
 from minidocker.cgroups.machine import Machine
+from minidocker.cgroups.steps import clean_path
 from minidocker.containers.check import check_modes, check_spec
 from minidocker.containers.container import Container
 from minidocker.containers.devices import device_rules, find_devices
@@ -101,6 +102,8 @@ def settle(
     modes = parse_modes(spec)
     check_modes(spec, modes)
     check_mounts(spec.mounts)
+    if spec.cgroup_parent.strip("/"):
+        clean_path(spec.cgroup_parent)
     host.security(spec)
     host.capabilities_of(spec)
     device_rules(find_devices(spec.devices, privileged=False), spec.device_cgroup_rules, False)

@@ -11,6 +11,7 @@ import posixpath
 from collections.abc import Mapping, Sequence
 from typing import Any, Final
 
+from minidocker.containers.mounts import short_form
 from minidocker.containers.spec import Mount
 from minidocker.daemon.fields import (
     a_list,
@@ -77,8 +78,10 @@ def parse_mount(value: Any) -> Mount:
         raise InvalidParameter(
             f'invalid mount config for type "{kind}": field Target must not be empty'
         )
+    if kind in ("volume", "image", "cluster"):
+        raise Refused(f"a mount of type {kind} at {target}: {_NO_VOLUMES}")
     if kind not in ("bind", "tmpfs"):
-        raise Refused(f"a mount of type {kind or '(none)'} at {target}: {_NO_VOLUMES}")
+        raise InvalidParameter(f'invalid mount config for type "{kind}": mount type unknown')
     if given.get("consistency") not in (None, *_CONSISTENCIES):
         raise InvalidParameter(f"Mount.Consistency {given['consistency']!r} is unknown")
     for key, owner in (("bindoptions", "bind"), ("tmpfsoptions", "tmpfs")):
@@ -147,7 +150,7 @@ def _options(written: str) -> tuple[str, ...]:
 
 def write_mounts(mounts: Sequence[Mount]) -> dict[str, Any]:
     """``Binds``, ``Mounts`` and ``Tmpfs`` of inspect's HostConfig."""
-    binds = [write_bind(each) for each in mounts if each.kind == "bind" and each.create_source]
+    binds = [short_form(each) for each in mounts if each.kind == "bind" and each.create_source]
     long = [_write_long(each) for each in mounts if each.kind == "bind" and not each.create_source]
     tmpfs = {each.target: ",".join(each.options) for each in mounts if each.kind == "tmpfs"}
     written: dict[str, Any] = {"Binds": binds or None}
@@ -156,10 +159,6 @@ def write_mounts(mounts: Sequence[Mount]) -> dict[str, Any]:
     if tmpfs:
         written["Tmpfs"] = tmpfs
     return written
-
-
-def write_bind(mount: Mount) -> str:
-    return ":".join(filter(None, (mount.source, mount.target, ",".join(mount.options))))
 
 
 def _write_long(mount: Mount) -> dict[str, Any]:

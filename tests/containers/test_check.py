@@ -104,6 +104,7 @@ def test_a_soft_limit_is_never_above_the_hard_one(soft: int, hard: int) -> None:
         {"restart": RestartPolicy("on-failure", -1)},
         {"restart": RestartPolicy("always"), "auto_remove": True},
         {"health": HealthCheck(("MAGIC",))},
+        {"health": HealthCheck(("CMD",))},
         {"health": HealthCheck(("CMD", "x"), interval=1)},
         {"health": HealthCheck(("CMD", "x"), retries=-1)},
         {"log": LogConfig("syslog")},

@@ -67,6 +67,33 @@ async def test_a_check_that_takes_too_long_is_ended_and_fails(daemon: Daemon) ->
             daemon.containers.exec_inspect(exec_id)
 
 
+@pytest.mark.kernel
+async def test_while_it_starts_checks_come_faster_and_failures_do_not_count(
+    daemon: Daemon,
+) -> None:
+    hour = 3600 * 1000 * MS
+    check = HealthCheck(
+        ("CMD", "false"), interval=hour, start_period=hour, start_interval=20 * MS, retries=1
+    )
+    id = await daemon.start(*SLEEP, health=check)
+    await until(lambda: len(health_of(daemon, id).log) == KEPT_RESULTS)
+    found = health_of(daemon, id)
+    assert (found.status, found.failing_streak) == (STARTING, 0)
+    assert {each.exit_code for each in found.log} == {1}
+
+
+@pytest.mark.kernel
+@pytest.mark.parametrize("test", [("CMD-SHELL",), ("CMD", "/no/such/program")])
+async def test_a_check_that_cannot_run_fails_and_says_why(
+    daemon: Daemon, test: tuple[str, ...]
+) -> None:
+    check = HealthCheck(test, interval=20 * MS, retries=1)
+    id = await daemon.start(*SLEEP, health=check)
+    await until(lambda: health_of(daemon, id).status == UNHEALTHY)
+    assert health_of(daemon, id).log[0].output
+    assert daemon.state(id).status == "running"
+
+
 def health_of(daemon: Daemon, id: str) -> Health:
     found = daemon.state(id).health
     assert found is not None

@@ -27,6 +27,20 @@ def test_what_is_added_and_dropped(add: tuple[str, ...], drop: tuple[str, ...]) 
     assert list(chosen) == [name for name in NAMES if name in chosen], "in the numbers' order"
 
 
+@pytest.mark.parametrize(
+    ("option", "said"),
+    [
+        ("nope", 'invalid --security-opt 1: "nope"'),
+        ("nope=1", 'invalid --security-opt 2: "nope=1"'),
+        ("seccomp=", 'invalid --security-opt 2: "seccomp="'),
+    ],
+)
+def test_an_option_that_does_not_exist_is_refused_in_dockers_words(option: str, said: str) -> None:
+    with pytest.raises(InvalidParameter) as refused:
+        parse_security_options([option])
+    assert str(refused.value) == said
+
+
 @given(capabilities, st.sets(st.sampled_from(NAMES)))
 def test_all_is_all_that_there_is_to_give(drop: tuple[str, ...], available: set[str]) -> None:
     assert set(effective_capabilities(["ALL"], drop, False, available)) == available - set(drop)

@@ -150,6 +150,7 @@ def test_a_partner_that_is_not_there_is_a_wrong_wish_and_no_missing_image(
         {"working_dir": "relative"},
         {"uts_mode": "host", "hostname": "box"},
         {"command": ()},
+        {"cgroup_parent": "../.."},
     ],
 )
 def test_what_is_wrong_is_refused_before_anything_is_made(wrong: dict[str, object]) -> None:
