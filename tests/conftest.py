@@ -10,8 +10,13 @@ import pytest
 from tests.support.dockerd import dockerd
 from tests.support.engine import busybox_mirror, engine, new_engine
 from tests.support.leaks import Machine, settle
+from tests.support.netns import enter
 
 __all__ = ["busybox_mirror", "dockerd", "engine", "leak_guard", "new_engine"]
+
+
+def pytest_sessionstart() -> None:
+    enter()
 
 
 @pytest.fixture(autouse=True)

@@ -6,13 +6,14 @@ from dataclasses import dataclass
 from typing import Final
 
 from minidocker.containers.spec import ContainerSpec
-from minidocker.errors import InvalidParameter, NotFound
+from minidocker.errors import InvalidParameter
 
 PRIVATE: Final = "private"
 SHAREABLE: Final = "shareable"  # private, and others may join it
 HOST: Final = "host"
 NONE: Final = "none"
 CONTAINER: Final = "container"
+BRIDGE: Final = "bridge"  # any network that has a bridge, whatever its name
 
 
 @dataclass(frozen=True)
@@ -41,11 +42,8 @@ class Modes:
 
 
 def parse_modes(spec: ContainerSpec) -> Modes:
-    """The namespaces a spec asks for.
-
-    Raises ``InvalidParameter`` for a mode that does not exist and ``NotFound`` for a
-    network that does not.
-    """
+    """The namespaces a spec asks for.  Raises ``InvalidParameter`` for a mode that does not
+    exist."""
     if spec.userns_mode not in ("", HOST):
         raise InvalidParameter(f"invalid user namespace mode: {spec.userns_mode}")
     return Modes(
@@ -58,11 +56,9 @@ def parse_modes(spec: ContainerSpec) -> Modes:
 
 
 def network_mode(text: str) -> Mode:
-    """``none`` (also meant by "default"), ``host`` and ``container:X``; no networks exist yet."""
-    if text in ("", "default", NONE):
-        return Mode(NONE)
-    if text == HOST:
-        return Mode(HOST)
+    """``none``, ``host``, ``container:X``; all else is the name of a network."""
+    if text in (NONE, HOST):
+        return Mode(text)
     kind, colon, container = text.partition(":")
     if kind == CONTAINER and colon:
         if not container:
@@ -70,7 +66,7 @@ def network_mode(text: str) -> Mode:
                 f"Container network mode requires a container: invalid network mode: {text}"
             )
         return Mode(CONTAINER, container)
-    raise NotFound(f"network {text} not found")
+    return Mode(BRIDGE)
 
 
 def _mode(text: str, what: str, known: tuple[str, ...]) -> Mode:

@@ -196,6 +196,15 @@ class RouteSocket:
         body += attribute(RTA_GATEWAY, gateway.packed) + attribute(RTA_OIF, self.index(name))
         self._ask(RTM_NEWROUTE, NLM_F_CREATE | NLM_F_REPLACE, body, f"default via {gateway}")
 
+    def ports(self, bridge: str) -> list[str]:
+        """The names of the interfaces that are plugged into it.  ENODEV: there is none."""
+        master, found = self.index(bridge), []
+        for kind, message in self._dump(RTM_GETLINK, _LINK.pack(socket.AF_UNSPEC, 0, 0, 0, 0)):
+            given = dict(attributes(message[_LINK.size :]))
+            if kind == RTM_NEWLINK and given.get(IFLA_MASTER) == struct.pack("=I", master):
+                found.append(given[IFLA_IFNAME].rstrip(b"\0").decode())
+        return found
+
     def routes(self) -> list[Network]:
         """The networks that this namespace has a route to, default routes left out."""
         found = []

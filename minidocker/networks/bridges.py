@@ -9,6 +9,7 @@ from __future__ import annotations
 import errno
 import os
 import secrets
+import socket
 from collections.abc import Iterable
 from dataclasses import dataclass
 from ipaddress import ip_interface
@@ -86,15 +87,16 @@ def bridge_steps(network: Network) -> list[Step]:
 
 
 def exists(interface: str) -> bool:
-    return os.path.exists(f"/sys/class/net/{interface}")
+    """Not by /sys/class/net, which is of the network namespace in which it was mounted."""
+    return any(name == interface for _, name in socket.if_nameindex())
 
 
-def in_use(bridge: str) -> bool:
-    """Whether a cable is plugged in."""
-    try:
-        return bool(os.listdir(f"/sys/class/net/{bridge}/brif"))
-    except FileNotFoundError:
-        return False
+def ports(bridge: str) -> list[str]:
+    """The interfaces that are plugged into it; none when there is no such bridge."""
+    if not exists(bridge):
+        return []
+    with RouteSocket() as here:
+        return here.ports(bridge)
 
 
 def remove_bridge(name: str) -> None:

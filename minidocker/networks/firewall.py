@@ -2,16 +2,43 @@
 
 from __future__ import annotations
 
-import asyncio
 import logging
 import shutil
-from collections.abc import Iterable, Sequence
+import subprocess
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass, field
+from typing import ClassVar
 
-from minidocker.errors import SystemFailure
+from minidocker.linux.plan import Step
 from minidocker.networks.network import Network
 from minidocker.networks.rules import Published, ruleset
 
 log = logging.getLogger(__name__)
+
+_PLACES = "/usr/sbin:/sbin:/usr/local/sbin:/usr/bin:/bin"
+
+
+@dataclass(frozen=True)
+class ReplaceTable(Step):
+    """``text``: of ``ruleset``; the old table goes and the new one comes at once."""
+
+    chapter: ClassVar[str] = "networks"
+    nft: str
+    table: str
+    text: str = field(repr=False)
+    done: Callable[[str], None] = field(compare=False, repr=False)
+
+    def describe(self) -> str:
+        return f"nft -f -: replace the table inet {self.table} ({self.text.count(chr(10))} lines)"
+
+    def execute(self) -> None:
+        ran = subprocess.run(
+            [self.nft, "-f", "-"], input=self.text, capture_output=True, text=True, check=False
+        )
+        if ran.returncode:
+            why = ran.stderr.strip().partition("\n")[0]
+            raise OSError(ran.returncode, f"nft refuses: {why}", self.table)
+        self.done(self.text)
 
 
 class Firewall:
@@ -23,30 +50,20 @@ class Firewall:
 
     def __init__(self, table: str) -> None:
         self._table = table
-        self._now = ""
-        self._changing = asyncio.Lock()
-        self._nft = shutil.which("nft", path="/usr/sbin:/sbin:/usr/bin:/bin")
+        self._now = ruleset(table, (), ())  # as long as there is no bridge there is no table
+        self._nft = shutil.which("nft", path=_PLACES)
         if self._nft is None:
             log.warning("nft is not installed: containers have no way out of the machine")
 
-    async def apply(self, networks: Sequence[Network], published: Iterable[Published]) -> None:
-        """Make the table say this, and nothing else.  Raises ``SystemFailure``."""
-        text = ruleset(self._table, networks, published)
-        async with self._changing:
-            if self._nft is None or text == self._now:
-                return
-            await self._run(text)
-            self._now = text
+    def steps(self, networks: Sequence[Network], published: Iterable[Published]) -> list[Step]:
+        """What makes the table say this and nothing else: no step when it does so already.
 
-    async def _run(self, text: str) -> None:
-        assert self._nft is not None
-        process = await asyncio.create_subprocess_exec(
-            *(self._nft, "-f", "-"),
-            stdin=asyncio.subprocess.PIPE,
-            stdout=asyncio.subprocess.DEVNULL,
-            stderr=asyncio.subprocess.PIPE,
-        )
-        _, said = await process.communicate(text.encode())
-        if process.returncode:
-            why = said.decode(errors="replace").strip().partition("\n")[0]
-            raise SystemFailure(f"nft cannot set the rules of table inet {self._table}: {why}")
+        The next steps may be asked for when these are done.
+        """
+        text = ruleset(self._table, networks, published)
+        if self._nft is None or text == self._now:
+            return []
+        return [ReplaceTable(self._nft, self._table, text, self._remember)]
+
+    def _remember(self, text: str) -> None:
+        self._now = text

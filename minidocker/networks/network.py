@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field
@@ -83,7 +84,8 @@ class Network:
     @property
     def host_binding(self) -> str:
         """The machine's address at which ports are published when none is named; "" for all."""
-        return self.options.get(HOST_BINDING, "")
+        address = self.options.get(HOST_BINDING, "")
+        return "" if address == "0.0.0.0" else address
 
     def gateways(self) -> list[IPv4Interface | IPv6Interface]:
         """The addresses that the bridge itself has."""
@@ -157,3 +159,14 @@ def check_options(options: Mapping[str, str]) -> None:
             raise InvalidParameter(
                 f"invalid name of a bridge: {value!r}: it has 1 to 15 characters, no / and no blank"
             )
+
+
+def own_names(data_root: str) -> tuple[str, str]:
+    """The bridge of a daemon's default network, and its table in the firewall.
+
+    Several daemons may share a machine: those with other folders than usual are told apart.
+    """
+    if data_root == "/var/lib/minidocker":
+        return "minidocker0", "minidocker"
+    mark = hashlib.sha256(data_root.encode()).hexdigest()[:8]
+    return f"mini-{mark}", f"minidocker-{mark}"

@@ -63,13 +63,13 @@ def test_a_mount_a_cgroup_a_veth_and_a_network_namespace_are_named(tmp_path: Pat
     make = (
         f"mount -t tmpfs guard {tmp_path}",
         f"mkdir -p {cgroup}",
-        f"{ip} link add mdguard0 type veth peer name mdguard1",
+        f"{ip} link add vethguard0 type veth peer name vethguard1",
         "mkdir -p /run/netns/mdguard",
     )
     undo = (
         f"umount {tmp_path}",
         f"rmdir {cgroup} {cgroup.parent}",
-        f"{ip} link delete mdguard0",
+        f"{ip} link delete vethguard0",
         "rmdir -p --ignore-fail-on-non-empty /run/netns/mdguard",
     )
     try:
@@ -79,6 +79,6 @@ def test_a_mount_a_cgroup_a_veth_and_a_network_namespace_are_named(tmp_path: Pat
     finally:
         for command in undo:
             subprocess.run(command.split(), check=False)
-    for name in (f"mounts: {tmp_path} ", f"cgroups: {cgroup}", "veths: mdguard0", "netns: "):
+    for name in (f"mounts: {tmp_path} ", f"cgroups: {cgroup}", "veths: vethguard0", "netns: "):
         assert any(leak.startswith(name) for leak in found), (name, found)
     assert leaks(before, marks) == []

@@ -27,6 +27,9 @@ from collections.abc import Callable, Iterable
 from dataclasses import dataclass, fields
 from pathlib import Path
 
+from minidocker.networks.network import own_names
+from tests.support.netns import interfaces
+
 DEFAULT_ROOTS = ("/run/minidocker", "/var/lib/minidocker")
 CGROUP_ROOT = Path("/sys/fs/cgroup")
 
@@ -54,7 +57,7 @@ class Machine:
             cgroups=cgroups(ours),
             veths=veths(),
             netns=listing("/run/netns"),
-            tables=nft_tables(),
+            tables=nft_tables(ours.values()),
             processes=frozenset(f"{pid} {line}" for pid, line in ours.items()),
             descriptors=descriptors(),
             files=frozenset().union(*(listing(root) for root in DEFAULT_ROOTS)),
@@ -115,20 +118,17 @@ def cgroups(ours: dict[int, str]) -> frozenset[str]:
 
 
 def veths() -> frozenset[str]:
-    """Network interfaces of this namespace that have a peer (``iflink`` differs)."""
-    found = set()
-    for interface in children(Path("/sys/class/net")):
-        try:
-            own, link = (int((interface / name).read_text()) for name in ("ifindex", "iflink"))
-        except OSError:
-            continue  # it went away while we looked
-        if link not in (own, 0):  # 0: a tunnel without an end
-            found.add(interface.name)
-    return frozenset(found)
+    """Ends of cables in this network namespace."""
+    return frozenset(name for name in interfaces() if not name.startswith(("lo", "br-", "mini")))
 
 
-def nft_tables() -> frozenset[str]:
-    """The nftables tables whose name begins with ``minidocker``."""
+def nft_tables(living: Iterable[str]) -> frozenset[str]:
+    """The nftables tables whose name begins with ``minidocker``, and whose daemon has ended.
+
+    ``living``: command lines.  A daemon keeps its table as long as it has a bridge.
+    """
+    roots = [line.partition("--data-root ")[2].partition(" ")[0] for line in living]
+    known = {own_names(root)[1] for root in roots if root}
     nft = shutil.which("nft", path="/usr/sbin:/sbin:/usr/bin:/bin")
     if nft is None or os.geteuid() != 0:
         return frozenset()
@@ -139,7 +139,7 @@ def nft_tables() -> frozenset[str]:
     return frozenset(
         f"{table['family']} {table['name']}"
         for table in tables
-        if table["name"].startswith("minidocker")
+        if table["name"].startswith("minidocker") and table["name"] not in known
     )
 
 
