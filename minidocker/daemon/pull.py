@@ -17,7 +17,7 @@ from minidocker.daemon import image_import
 from minidocker.daemon.base_image import base_image, is_base
 from minidocker.daemon.engine import Engine
 from minidocker.daemon.exchange import Answer, Request, Stream
-from minidocker.errors import InvalidParameter, MinidockerError, Refused
+from minidocker.errors import InvalidParameter, MinidockerError
 from minidocker.images.auth import Credentials
 from minidocker.images.progress import Progress
 from minidocker.images.store import Image
@@ -29,7 +29,7 @@ News = asyncio.Queue[Progress | None]
 
 
 async def create(engine: Engine, request: Request) -> Answer:
-    """``fromImage``, ``tag``, ``platform``; with ``fromSrc`` it is an import."""
+    """``fromImage``, ``tag`` (none: every tag), ``platform``; with ``fromSrc`` it is an import."""
     if request.text("fromSrc"):
         return await image_import.create(engine, request)
     reference = wanted_reference(request.text("fromImage"), request.text("tag"))
@@ -37,6 +37,7 @@ async def create(engine: Engine, request: Request) -> Answer:
     platform = parse_platform(text) if text else None
     credentials = parse_auth(request.headers.get("x-registry-auth", ""))
     news: News = asyncio.Queue()
+    work: Coroutine[Any, Any, object]
     if is_base(str(reference)):
         work = _make_base(engine, reference, news)
     else:
@@ -59,11 +60,12 @@ def _pull(
     platform: Platform | None,
     credentials: Credentials | None,
     news: News,
-) -> Coroutine[Any, Any, Image]:
+) -> Coroutine[Any, Any, object]:
     # Imported here: httpx and what it needs are as large as all the rest of the daemon.
-    from minidocker.images.pull import pull
+    from minidocker.images.pull import pull, pull_every_tag
 
-    return pull(
+    one = reference.tag is not None or reference.digest is not None
+    return (pull if one else pull_every_tag)(
         reference,
         store=engine.images,
         platform=platform,
@@ -81,16 +83,16 @@ async def _make_base(engine: Engine, reference: Reference, news: News) -> Image:
     return image
 
 
-def _cancel(task: asyncio.Task[Image]) -> None:
+def _cancel(task: asyncio.Task[object]) -> None:
     task.cancel()
 
 
-def _failure(task: asyncio.Task[Image]) -> BaseException | None:
+def _failure(task: asyncio.Task[object]) -> BaseException | None:
     return asyncio.CancelledError() if task.cancelled() else task.exception()
 
 
 async def _messages(
-    task: asyncio.Task[Image], first: Progress | None, news: News
+    task: asyncio.Task[object], first: Progress | None, news: News
 ) -> AsyncIterator[bytes]:
     try:
         told = first
@@ -119,9 +121,10 @@ def message(told: Progress) -> dict[str, Any]:
 
 
 def wanted_reference(name: str, tag: str) -> Reference:
-    """The reference in ``fromImage`` and ``tag``, which may be a digest.
+    """The reference in ``fromImage`` and ``tag``, which may be a digest.  With neither a tag
+    nor a digest it means the whole repository.
 
-    Raises ``InvalidParameter`` in Docker's words, ``Refused`` for a repository's every tag.
+    Raises ``InvalidParameter`` in Docker's words.
     """
     if not name:
         raise InvalidParameter("fromImage must not be empty: which image is to be pulled?")
@@ -130,11 +133,6 @@ def wanted_reference(name: str, tag: str) -> Reference:
         if tag.startswith("sha256:"):
             return parse_reference(f"{reference.familiar_name()}@{tag}")
         return parse_reference(f"{reference.familiar_name()}:{tag}")
-    if reference.tag is None and reference.digest is None:
-        raise Refused(
-            f"pulling all tags of {reference.familiar_name()} (-a) is not supported: "
-            f"name one, as in {reference.familiar_name()}:latest"
-        )
     return reference
 
 

@@ -12,7 +12,9 @@ from __future__ import annotations
 import asyncio
 import socket
 import sqlite3
+from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
+from typing import TypeVar
 
 from minidocker.errors import InvalidParameter, MinidockerError, NotFound, SystemFailure
 from minidocker.images.auth import Credentials
@@ -45,7 +47,9 @@ from minidocker.oci.manifest import (
     parse_manifest,
 )
 from minidocker.oci.platform import Platform, choose, host_platform, runs_on
-from minidocker.oci.reference import Reference
+from minidocker.oci.reference import TAG, Reference
+
+T = TypeVar("T")
 
 MANIFEST_ATTEMPTS = 3
 INDEX_DEPTH = 3  # an index may list indexes; nobody needs more of them
@@ -77,19 +81,68 @@ async def pull(
     credentials), ``Unavailable`` (nobody answers), ``SystemFailure`` (what came is not
     what was promised, or could not be stored), ``InvalidParameter`` (it is no image).
     """
-    registry = registry or RegistryConfig()
     if reference.digest is None and reference.tag is None:
         reference = reference.tagged()
+    registry = registry or RegistryConfig()
+    one = _Pull(reference, store, platform, registry, progress)
+    image, is_new = await _where_it_is(reference, registry, auth, one.run)
+    tell_status(progress, reference, is_new)
+    return image
+
+
+async def pull_every_tag(
+    reference: Reference,
+    *,
+    store: ImageStore,
+    platform: Platform | None = None,
+    registry: RegistryConfig | None = None,
+    auth: Credentials | None = None,
+    progress: Tell = lambda news: None,
+) -> list[Image]:
+    """All that the repository has a tag for, one after the other; otherwise as ``pull``."""
+    known = registry or RegistryConfig()
+
+    async def each(repository: Repository) -> list[tuple[Image, bool]]:
+        names = [listed(reference, tag) for tag in await repository.tags()]
+        return [
+            await _Pull(name, store, platform, known, progress).run(repository) for name in names
+        ]
+
+    found = await _where_it_is(reference, known, auth, each)
+    tell_status(progress, reference, any(is_new for _, is_new in found))
+    return [image for image, _ in found]
+
+
+def listed(repository: Reference, tag: str) -> Reference:
+    """The name of a tag that a registry lists.  Raises ``SystemFailure`` for what can be none."""
+    if not TAG.fullmatch(tag):
+        name = repository.familiar_name()
+        raise SystemFailure(f"the registry lists a tag of {name} that can be none: {tag!r}")
+    return repository.tagged(tag)
+
+
+def tell_status(tell: Tell, reference: Reference, is_new: bool) -> None:
+    """The last line: whether any of it was not here already."""
+    said = "Downloaded newer image" if is_new else "Image is up to date"
+    tell(Progress("", f"Status: {said} for {reference.familiar()}"))
+
+
+async def _where_it_is(
+    reference: Reference,
+    registry: RegistryConfig,
+    auth: Credentials | None,
+    work: Callable[[Repository], Awaitable[T]],
+) -> T:
+    """Do ``work`` with the first endpoint that will have it."""
     places = endpoints(reference.domain, registry, await addresses_of(reference.domain))
     for endpoint in places:
         # A mirror is somebody else: the password for Docker Hub is not for it.
         credentials = None if endpoint.mirror else auth
-        task = _Pull(reference, store, platform, registry, progress)
         try:
             async with Repository(
                 endpoint, reference.path, credentials, registry.certificates
             ) as repository:
-                return await task.run(repository)
+                return await work(repository)
         except (Unreachable, Interrupted, Answer) as error:
             if endpoint is places[-1] or not (endpoint.mirror or isinstance(error, Unreachable)):
                 raise explain(error, reference) from error
@@ -112,7 +165,8 @@ class _Pull:
     registry: RegistryConfig
     tell: Tell
 
-    async def run(self, repository: Repository) -> Image:
+    async def run(self, repository: Repository) -> tuple[Image, bool]:
+        """The image, and whether its name stood for another or none before."""
         found = await self._find(repository)
         manifest = found.manifest
         blobs = [digest_of(found.body), manifest.config.digest]
@@ -179,7 +233,7 @@ class _Pull:
             )
         return config
 
-    def _finish(self, found: Found, config: ImageConfig) -> Image:
+    def _finish(self, found: Found, config: ImageConfig) -> tuple[Image, bool]:
         """Give the image its names, all at once."""
         reference, familiar = self.reference, self.reference.familiar()
         before = self.store.named(reference)
@@ -194,12 +248,8 @@ class _Pull:
             )
             self.tell(Progress("", warning))
         self.tell(Progress("", f"Digest: {found.digest}"))
-        if before is not None and before.id == image.id:
-            self.tell(Progress("", f"Status: Image is up to date for {familiar}"))
-        else:
-            self.tell(Progress("", f"Status: Downloaded newer image for {familiar}"))
         self.store.notify("pull", image.id, familiar)
-        return image
+        return image, before is None or before.id != image.id
 
 
 def check_content(body: bytes, digest: str | None, size: int | None = None) -> None:

@@ -1,7 +1,7 @@
 """Asking a registry: one repository at one endpoint, over HTTP.
 
-The OCI distribution spec is two GETs for one who pulls: a manifest by tag or
-digest, and a blob by digest, from a byte on.  Around them stand credentials
+The OCI distribution spec is three GETs for one who pulls: the tags, a manifest by tag
+or digest, and a blob by digest, from a byte on.  Around them stand credentials
 (asked for by a 401, see ``auth``), redirects to wherever the bytes really are,
 and errors, which are turned into sentences here.
 
@@ -21,7 +21,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from types import TracebackType
 from typing import TYPE_CHECKING
-from urllib.parse import quote
+from urllib.parse import quote, urljoin, urlsplit
 
 from minidocker.errors import MinidockerError, Unavailable
 from minidocker.images import auth
@@ -124,27 +124,33 @@ class Repository:
         """GET /v1/search, which Docker Hub has, and registries of the first version had."""
         url = f"{self.endpoint.url}/v1/search?q={quote(term, safe='')}&n={limit}"
         async with self._get(url, {}) as response:
-            body = bytearray()
-            async for chunk in response.aiter_raw():
-                body += chunk
-                if len(body) > MANIFEST_LIMIT:
-                    raise Answer(502, "", f"the answer of {url} is too long")
-        return bytes(body)
+            return await limited(response, url)
+
+    async def tags(self) -> list[str]:
+        """GET /v2/<name>/tags/list, page after page; in the registry's order, each once.
+
+        A page's ``Link`` leads to the next (the spec's "Listing Tags"); its host counts for
+        nothing, for the credentials are this endpoint's.
+        """
+        found: dict[str, None] = {}
+        after = f"/v2/{self.path}/tags/list"
+        while after:
+            url, known = self.endpoint.url + after, len(found)
+            async with self._get(url, {}) as response:
+                found |= dict.fromkeys(tags_of(await limited(response, url), url))
+                link = response.links.get("next", {}).get("url", "")
+            next_page = urlsplit(urljoin(url, link))
+            after = f"{next_page.path}?{next_page.query}" if link and len(found) > known else ""
+        return list(found)
 
     async def manifest(self, tag_or_digest: str, accept: str) -> FetchedManifest:
         """GET /v2/<name>/manifests/<reference>; ``accept`` lists media types."""
         url = f"{self.endpoint.url}/v2/{self.path}/manifests/{tag_or_digest}"
         async with self._get(url, {"Accept": accept}) as response:
-            body = bytearray()
-            async for chunk in response.aiter_raw():
-                body += chunk
-                if len(body) > MANIFEST_LIMIT:
-                    raise Answer(
-                        502, "", f"the manifest at {url} is larger than {MANIFEST_LIMIT} bytes"
-                    )
+            body = await limited(response, url)
             media_type = response.headers.get("content-type", "").partition(";")[0].strip()
             claimed = response.headers.get("docker-content-digest")
-        return FetchedManifest(bytes(body), media_type, claimed)
+        return FetchedManifest(body, media_type, claimed)
 
     @asynccontextmanager
     async def blob(
@@ -217,6 +223,27 @@ class Repository:
             return auth.token_of(response.json())
         except ValueError as error:
             raise Unavailable(f"the token server {request.url} answered no JSON: {error}") from None
+
+
+async def limited(response: httpx.Response, url: str) -> bytes:
+    """The answer's body as it came.  Raises ``Answer`` for one that is too long to be kept."""
+    body = bytearray()
+    async for chunk in response.aiter_raw():
+        body += chunk
+        if len(body) > MANIFEST_LIMIT:
+            raise Answer(502, "", f"the answer of {url} is larger than {MANIFEST_LIMIT} bytes")
+    return bytes(body)
+
+
+def tags_of(body: bytes, url: str) -> list[str]:
+    """The spec's ``{"name": ..., "tags": [...]}``, where no tag at all may be null."""
+    try:
+        tags = json.loads(body)["tags"] or []
+        if isinstance(tags, list) and all(isinstance(tag, str) for tag in tags):
+            return tags
+    except (ValueError, KeyError, TypeError, RecursionError):
+        pass
+    raise Answer(502, "", f"the answer of {url} is no list of tags")
 
 
 def range_start(content_range: str) -> int:

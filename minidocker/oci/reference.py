@@ -33,6 +33,7 @@ REFERENCE = re.compile(
     rf"(?P<domain>{_DOMAIN})/(?P<path>{_PATH})(?::(?P<tag>{_TAG}))?(?:@(?P<digest>{DIGEST}))?",
     re.ASCII,
 )
+TAG = re.compile(_TAG, re.ASCII)
 IMAGE_ID = re.compile(r"[a-f0-9]{64}")
 
 

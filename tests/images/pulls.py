@@ -9,7 +9,7 @@ from pathlib import Path
 from minidocker.images.auth import Credentials
 from minidocker.images.endpoints import RegistryConfig
 from minidocker.images.progress import Tell
-from minidocker.images.pull import pull
+from minidocker.images.pull import pull, pull_every_tag
 from minidocker.images.store import Image, ImageStore
 from minidocker.oci.platform import Platform, host_platform
 from minidocker.oci.reference import parse_reference
@@ -42,6 +42,13 @@ def fetch(
             progress=progress,
         )
     )
+
+
+def fetch_every_tag(
+    store: ImageStore, name: str, progress: Tell = lambda news: None
+) -> list[Image]:
+    reference = parse_reference(name, default_tag=False)
+    return asyncio.run(pull_every_tag(reference, store=store, registry=FAST, progress=progress))
 
 
 def nothing_is_left(store: ImageStore, root: Path) -> bool:

@@ -7,14 +7,16 @@ from pathlib import Path
 
 import pytest
 
-from minidocker.errors import MinidockerError, NotFound
+from minidocker.errors import MinidockerError, NotFound, SystemFailure
 from minidocker.images.auth import Credentials
 from minidocker.images.endpoints import RegistryConfig
 from minidocker.images.progress import Progress
+from minidocker.images.pull import listed as listed_name
 from minidocker.images.store import ImageStore
 from minidocker.oci.manifest import DOCKER_MANIFEST, OCI_MANIFEST
 from minidocker.oci.platform import parse_platform
-from tests.images.pulls import HERE, SAMPLE, THERE, fetch, nothing_is_left
+from minidocker.oci.reference import parse_reference
+from tests.images.pulls import HERE, SAMPLE, THERE, fetch, fetch_every_tag, nothing_is_left
 from tests.images.samples import OCI, Sample, digest, index_of, sample, write_layout
 from tests.images.stores import content, listed
 from tests.support.registry import PASSWORD, USER, Registry, serve_front, serve_registry
@@ -61,6 +63,35 @@ def test_the_lines_are_dockers(store: ImageStore, pushed: Registry) -> None:
     fetch(store, name, progress=again.append)
     assert [each.status for each in again].count("Already exists") == 3
     assert again[-1].status == f"Status: Image is up to date for {name}:latest"
+
+
+def test_every_tag_comes_and_the_news_is_said_once(
+    store: ImageStore, registry: Registry, tmp_path: Path
+) -> None:
+    other = sample([{"other": b"x"}], architecture=HERE)
+    for made, tag in ((SAMPLE, "1"), (SAMPLE, "latest"), (other, "2")):
+        layout = write_layout(tmp_path / tag, [made])
+        registry.push(layout, f"every/tag:{tag}")
+    name = f"{registry.host}/every/tag"
+    for status in ("Downloaded newer image", "Image is up to date"):
+        news: list[Progress] = []
+        images = fetch_every_tag(store, name, progress=news.append)
+        found = {tag: image.id for image in images for tag in image.names}
+        assert found == {f"{name}:1": SAMPLE.id, f"{name}:latest": SAMPLE.id, f"{name}:2": other.id}
+        assert {each.id for each in news if each.status == "Pulling from every/tag"} == {
+            *("1", "2", "latest")
+        }
+        assert [each.status for each in news if each.status.startswith("Status:")] == [
+            f"Status: {status} for {name}"
+        ]
+    with pytest.raises(NotFound, match=f"repository {registry.host}/no/such not found"):
+        fetch_every_tag(store, f"{registry.host}/no/such")
+
+
+@pytest.mark.parametrize("tag", ["", "a b", "../x", "a" * 129, "1\n", f"1@{digest(b'')}"])
+def test_a_tag_that_can_be_none_is_not_believed(tag: str) -> None:
+    with pytest.raises(SystemFailure, match="the registry lists a tag of it that can be none"):
+        listed_name(parse_reference("it", default_tag=False), tag)
 
 
 def test_by_digest_it_gets_no_tag(store: ImageStore, pushed: Registry) -> None:

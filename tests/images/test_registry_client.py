@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import asyncio
 import hashlib
+import http.server
 import json
+import threading
 from collections.abc import Awaitable, Callable
 from pathlib import Path
 from typing import TypeVar
@@ -24,6 +26,7 @@ from minidocker.images.registry_client import (
     connection_trouble,
     range_start,
     refusal,
+    tags_of,
 )
 from tests.images.samples import OCI, digest, sample, write_layout
 from tests.support.registry import PASSWORD, USER, Registry, serve_front, serve_registry
@@ -33,6 +36,12 @@ ME = Credentials(USER, PASSWORD)
 MANIFEST = f"{OCI}.manifest.v1+json"
 SAMPLE = sample([{"a": b"x" * 5000}])
 LAYER = digest(SAMPLE.layers[0])
+KEYS = ["tags", "errors", "code", "message", "details"]
+json_values = st.recursive(
+    st.none() | st.text(max_size=5),
+    lambda inner: st.lists(inner) | st.dictionaries(st.sampled_from(KEYS), inner),
+    max_leaves=6,
+)
 
 
 def test_an_unknown_host_is_said_without_pythons_errno() -> None:
@@ -58,16 +67,7 @@ def test_every_refusal_becomes_a_sentence(status: int, reason: str, body: bytes)
     assert isinstance(error, Interrupted) == (status == 429 or status >= 500)
 
 
-@given(
-    st.recursive(
-        st.none() | st.text(max_size=5),
-        lambda e: (
-            st.lists(e)
-            | st.dictionaries(st.sampled_from(["errors", "code", "message", "details"]), e)
-        ),
-        max_leaves=6,
-    )
-)
+@given(json_values)
 def test_no_json_is_too_strange_for_a_refusal(said: object) -> None:
     assert isinstance(refusal(404, "", json.dumps(said).encode()), MinidockerError)
 
@@ -127,6 +127,65 @@ def test_what_is_not_there_is_named_with_the_registrys_words(registry: Registry)
     with pytest.raises(Answer, match="manifest unknown") as caught:
         ask(Endpoint(f"http://{registry.host}"), get_manifest, path="no/such")
     assert caught.value.code == "MANIFEST_UNKNOWN"
+
+
+@given(json_values)
+def test_a_list_of_tags_is_one_or_is_refused(said: object) -> None:
+    try:
+        tags = tags_of(json.dumps(said).encode(), "url")
+    except Answer:
+        return
+    assert isinstance(said, dict)
+    assert tags == (said["tags"] or [])
+    assert all(isinstance(tag, str) for tag in tags)
+
+
+def test_what_is_no_json_is_no_list_of_tags() -> None:
+    with pytest.raises(Answer, match="the answer of url is no list of tags"):
+        tags_of(b"<html>", "url")
+    assert tags_of(b'{"name": "it", "tags": null}', "url") == []
+
+
+@pytest.mark.oracle
+def test_the_tags_are_those_that_were_pushed(registry: Registry, tmp_path: Path) -> None:
+    layout = write_layout(tmp_path / "layout", [SAMPLE])
+    for tag in ("latest", "two", "10"):
+        registry.push(layout, f"client/tags:{tag}")
+    endpoint = Endpoint(f"http://{registry.host}")
+    assert sorted(ask(endpoint, Repository.tags, path="client/tags")) == ["10", "latest", "two"]
+    with pytest.raises(Answer, match="repository name not known to registry"):
+        ask(endpoint, Repository.tags, path="no/such")
+
+
+@pytest.mark.parametrize("host", ["", "http://127.0.0.2:1"])
+def test_the_tags_come_page_after_page_from_the_same_registry(host: str) -> None:
+    """A link to another host is followed on this one; a page that brings nothing is the last."""
+    pages = {"": ["a", "b"], "b": ["c"], "c": ["c"]}
+    asked = []
+
+    class Pages(http.server.BaseHTTPRequestHandler):
+        def do_GET(self) -> None:
+            asked.append(self.path)
+            tags = pages[self.path.partition("last=")[2]]
+            self.send_response(200)
+            self.send_header("Link", f'<{host}/v2/it/tags/list?n=2&last={tags[-1]}>; rel="next"')
+            self.end_headers()
+            self.wfile.write(json.dumps({"name": "it", "tags": tags}).encode())
+
+        def log_message(self, *_: object) -> None:
+            pass
+
+    with http.server.HTTPServer(("127.0.0.1", 0), Pages) as server:
+        thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.02})
+        thread.start()
+        try:
+            endpoint = Endpoint(f"http://127.0.0.1:{server.server_address[1]}")
+            assert ask(endpoint, Repository.tags, path="it") == ["a", "b", "c"]
+        finally:
+            server.shutdown()
+            thread.join()
+    first = "/v2/it/tags/list"
+    assert asked == [first, f"{first}?n=2&last=b", f"{first}?n=2&last=c"]
 
 
 @pytest.mark.oracle
