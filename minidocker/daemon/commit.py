@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import os
 import time
 from collections.abc import AsyncIterator
 from dataclasses import asdict
@@ -11,6 +12,7 @@ from typing import Any
 from minidocker.containers.container import Container
 from minidocker.containers.merge import merge
 from minidocker.containers.spec import ContainerSpec, HealthCheck
+from minidocker.daemon import container_shapes
 from minidocker.daemon.engine import Engine
 from minidocker.daemon.exchange import Answer, Request, json_response
 from minidocker.daemon.image_import import new_name
@@ -41,6 +43,8 @@ async def create(engine: Engine, request: Request) -> Answer:
         created_by=" ".join(container.spec.command or ()),
         author=request.text("author"),
         comment=request.text("comment"),
+        container=container.id,
+        container_config=container_shapes.config(container, os.uname().nodename),
     )
     with holding(engine.images) as held:
         layer = await _layer(engine, container, held, request.flag("pause", True))

@@ -9,12 +9,16 @@ from collections.abc import Mapping, Sequence
 from datetime import datetime
 from typing import Any, Final
 
+from minidocker.containers.spec import ContainerSpec
 from minidocker.daemon.container_shapes import STORAGE_DRIVER
+from minidocker.daemon.create_fields import CONFIG
+from minidocker.daemon.fields import write_fields
 from minidocker.daemon.times import NEVER
 from minidocker.images.store import Image
 from minidocker.oci.image_config import run_defaults_json
 
 _VIRTUAL_SIZE_UNTIL: Final = (1, 43)  # the last API version with ``VirtualSize``
+_CONTAINER_UNTIL: Final = (1, 44)  # and with ``Container`` and ``ContainerConfig``
 _CONFIG_DEFAULTS: Final[Mapping[str, Any]] = {
     "User": "",
     "Env": None,
@@ -27,14 +31,19 @@ _CONFIG_DEFAULTS: Final[Mapping[str, Any]] = {
 }
 
 
-def inspect(image: Image, lower: Sequence[str], version: tuple[int, int]) -> dict[str, Any]:
-    """``GET /images/{name}/json``.  ``lower``: its layers' directories, topmost first."""
+def inspect(
+    image: Image, lower: Sequence[str], version: tuple[int, int], parent: str = ""
+) -> dict[str, Any]:
+    """``GET /images/{name}/json``.  ``lower``: its layers' directories, topmost first.
+
+    ``parent``: the ID of the image that it was made from, if that is here.
+    """
     config = image.config
     shown: dict[str, Any] = {
         "Id": image.id,
         "RepoTags": list(image.names),
         "RepoDigests": list(image.repo_digests),
-        "Parent": "",
+        "Parent": parent,
         "Comment": config.history[-1].comment if config.history else "",
         "Created": config.created or NEVER,
         "DockerVersion": "",
@@ -51,6 +60,13 @@ def inspect(image: Image, lower: Sequence[str], version: tuple[int, int]) -> dic
     }
     if version <= _VIRTUAL_SIZE_UNTIL:
         shown["VirtualSize"] = image.size
+    if version <= _CONTAINER_UNTIL:
+        shown["Container"] = config.container
+        shown["ContainerConfig"] = {
+            **write_fields(ContainerSpec(), CONFIG),
+            "Volumes": None,
+            **config.container_config,
+        }
     return shown
 
 
@@ -62,14 +78,18 @@ def _directories(lower: Sequence[str]) -> dict[str, str]:
 
 
 def summary(
-    image: Image, containers: int, version: tuple[int, int], shared_size: int = -1
+    image: Image,
+    containers: int,
+    version: tuple[int, int],
+    shared_size: int = -1,
+    parent: str = "",
 ) -> dict[str, Any]:
-    """One of ``GET /images/json``.  -1 means "not counted"."""
+    """One of ``GET /images/json``.  -1 means "not counted"; ``parent`` as in ``inspect``."""
     nameless = ["<none>:<none>"], ["<none>@<none>"]
     old = version <= (1, 42)  # which showed dangling images so
     shown: dict[str, Any] = {
         "Id": image.id,
-        "ParentId": "",
+        "ParentId": parent,
         "RepoTags": list(image.names) or (nameless[0] if old else []),
         "RepoDigests": list(image.repo_digests) or (nameless[1] if old else []),
         "Created": created_seconds(image.config.created),

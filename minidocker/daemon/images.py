@@ -47,9 +47,16 @@ def summaries(
             uses[each.id] if counted else -1,
             version,
             shared_size(engine, each) if counted else -1,
+            parent_of(engine, each),
         )
         for each in sorted(chosen, key=image_shapes.created_ns, reverse=True)
     ]
+
+
+def parent_of(engine: Engine, image: Image) -> str:
+    """The ID of the image that it was made from; "" when that is not here, or not any more."""
+    parent = engine.images.get(image.config.parent)
+    return parent.id if parent else ""
 
 
 def shared_size(engine: Engine, image: Image) -> int:
@@ -114,8 +121,8 @@ async def inspect(engine: Engine, request: Request) -> Answer:
         raise Refused(MANIFESTS)
     image = engine.images.resolve(request.params["name"])
     check_platform(image, request)
-    lower = engine.layer_directories(image.config.diff_ids)
-    return json_response(image_shapes.inspect(image, lower, request.version))
+    lower, parent = engine.layer_directories(image.config.diff_ids), parent_of(engine, image)
+    return json_response(image_shapes.inspect(image, lower, request.version, parent))
 
 
 async def history(engine: Engine, request: Request) -> Answer:

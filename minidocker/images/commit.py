@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Iterator, Sequence
-from dataclasses import dataclass, replace
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, field, replace
 from pathlib import Path
+from typing import Any
 
 from minidocker.errors import InvalidParameter, NotFound
 from minidocker.images.load import Holding
@@ -19,12 +20,15 @@ from minidocker.oci.reference import Reference
 
 @dataclass(frozen=True)
 class Note:
-    """What a commit writes down: ``created``: RFC 3339; ``created_by``: the container's command."""
+    """What a commit writes down: ``created``: RFC 3339; ``created_by``: the container's command;
+    ``container``: its ID; ``container_config``: its Config, as inspect shows it."""
 
     created: str
     created_by: str = ""
     author: str = ""
     comment: str = ""
+    container: str = ""
+    container_config: Mapping[str, Any] = field(default_factory=dict)
 
 
 def changed(upper: Path) -> Iterator[bytes]:
@@ -56,21 +60,25 @@ async def commit(
     if not isinstance(manifest, Manifest):
         raise InvalidParameter(f"{parent_id} is no image")
     layers = [*manifest.layers, *([layer.descriptor] if layer else [])]
-    made = child_config(parent.config, layer, config, note)
+    made = child_config(parent, layer, config, note)
     return await make_image(made, layers, references, store, held)
 
 
 def child_config(
-    parent: ImageConfig, layer: Written | None, config: RunDefaults, note: Note
+    parent: Image, layer: Written | None, config: RunDefaults, note: Note
 ) -> ImageConfig:
     """The parent's config with one more layer and one more line of history."""
+    before = parent.config
     line = History(note.created, note.created_by, note.author, note.comment, layer is None)
     return replace(
-        parent,
+        before,
         raw=b"",  # fields that nobody here knows were the parent's own
         created=note.created,
         author=note.author,
         config=config,
-        diff_ids=(*parent.diff_ids, *([layer.diff_id] if layer else [])),
-        history=(*parent.history, line),
+        diff_ids=(*before.diff_ids, *([layer.diff_id] if layer else [])),
+        history=(*before.history, line),
+        parent=parent.id,
+        container=note.container,
+        container_config=note.container_config,
     )

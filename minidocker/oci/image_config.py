@@ -81,6 +81,8 @@ class History:
 class ImageConfig:
     """An image's config.  ``diff_ids``: the bottom layer first.  ``created``: RFC 3339 or "".
 
+    ``parent``, ``container``, ``container_config``: of an image that was made of a container,
+    the IDs of that container and of its image, and the container's Config in Docker's form.
     ``raw`` is the text that it was read from, if it was.
     """
 
@@ -94,6 +96,9 @@ class ImageConfig:
     variant: str = ""
     os_version: str = ""
     os_features: Words = ()
+    parent: str = ""
+    container: str = ""
+    container_config: Mapping[str, Any] = field(default_factory=dict, hash=False)
     raw: bytes = field(default=b"", repr=False, compare=False)
 
     @property
@@ -123,6 +128,9 @@ class ImageConfig:
             variant=fields.text(source, "variant"),
             os_version=fields.text(source, "os.version"),
             os_features=fields.texts(source, "os.features"),
+            parent=fields.text(source, "parent"),
+            container=fields.text(source, "container"),
+            container_config=fields.child(source, "container_config"),
             raw=data,
         )
 
@@ -208,6 +216,9 @@ def _config_json(config: ImageConfig, before: dict[str, Any]) -> dict[str, Any]:
         "os": config.os,
         "os.version": config.os_version,
         "os.features": list(config.os_features),
+        "parent": config.parent,
+        "container": config.container,
+        "container_config": dict(config.container_config),
         "config": _over(before.get("config"), run_defaults_json(config.config), _RUN_KEYS),
         "rootfs": {"type": "layers", "diff_ids": list(config.diff_ids)},
         "history": [_history_json(each) for each in config.history],

@@ -129,6 +129,31 @@ def test_a_commit_is_as_dockerds(
     assert ours == theirs
 
 
+@pytest.mark.kernel
+@pytest.mark.oracle
+def test_an_image_knows_what_it_was_made_of_as_dockerds_does(
+    engine: Engine, client: docker.DockerClient, dockerd: Dockerd
+) -> None:
+    """API 1.44 is the last that shows the container; the parent is shown by all, while it lasts."""
+    found = []
+    for daemon in (engine, dockerd):
+        with contextlib.closing(docker.APIClient(f"unix://{daemon.socket}", "1.41")) as api:
+            daemon.docker("create", "--name", "c1", "--net", "none", "-e", "X=1", "busybox").ok()
+            try:
+                container = api.inspect_container("c1")
+                busybox, made = api.inspect_image("busybox"), api.commit("c1", changes="USER x")
+                shown = api.inspect_image(made["Id"])
+                (row,) = (each for each in api.images() if each["Id"] == made["Id"])
+            finally:
+                daemon.docker("rm", "-f", "c1")
+                daemon.docker("rmi", "-f", made["Id"])
+        assert shown["Container"] == container["Id"]
+        assert shown["ContainerConfig"] == container["Config"]
+        assert shown["Parent"] == row["ParentId"] == busybox["Id"]
+        found.append((busybox["Container"], busybox["Parent"], set(busybox["ContainerConfig"])))
+    assert found[0] == found[1]
+
+
 COMPARED = {"Env", "Cmd", "Entrypoint", "Volumes", "Labels", "ExposedPorts", "User", "WorkingDir"}
 
 

@@ -47,6 +47,9 @@ configs = st.builds(
     st.sampled_from(["", "v8"]),
     words,
     lists,
+    words,
+    words,
+    st.dictionaries(words, words | st.none() | lists.map(list), max_size=2),
 )
 json_values = st.recursive(
     st.none() | st.booleans() | st.integers() | st.text(max_size=5),
