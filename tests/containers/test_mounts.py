@@ -106,7 +106,7 @@ def test_the_root_goes_along_with_what_is_to_be_shared() -> None:
         (Mount("bind", "/tmp", "/"), "destination can't be '/'"),
         (Mount("bind", "/tmp", "/a/.."), "destination can't be '/'"),
         (Mount("bind", "/tmp", "//"), "destination can't be '/'"),
-        (Mount("bind", "/tmp", "/a", ("magic",)), 'invalid mode: magic'),
+        (Mount("bind", "/tmp", "/a", ("magic",)), "invalid mode: magic"),
     ],
 )
 def test_what_cannot_be_mounted_is_refused(mount: Mount, words: str) -> None:
