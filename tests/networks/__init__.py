@@ -1,0 +1,1 @@
+"""Networks: address pools, bridges, the firewall, names."""
