@@ -18,6 +18,7 @@ STEPS = (
     "os.link",
     "os.chmod",
     "os.utime",
+    "step",  # a test's own
 )
 
 
