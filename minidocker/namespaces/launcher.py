@@ -21,13 +21,15 @@ from minidocker.linux import flags, syscalls
 from minidocker.linux.messages import Channel
 from minidocker.namespaces.edition import edition
 from minidocker.namespaces.monitor import Monitor, write_atomically
+from minidocker.namespaces.port_proxy import serve_ports
 from minidocker.namespaces.program import exit_code, set_title
 from minidocker.namespaces.starter import Announce, Started, start_apart, start_here
 
 PATIENCE = 5.0
 """Seconds that a client of the launcher has to send its request."""
-HELLO, EXEC = b'{"op":"hello"', b'{"op":"exec",'
-"""How a message begins with which a daemon makes itself known; and one that asks for an exec."""
+HELLO, EXEC, PROXY = b'{"op":"hello"', b'{"op":"exec",', b'{"op":"proxy"'
+"""How a message begins with which a daemon makes itself known; and one that asks for an exec,
+or for the proxy of published ports."""
 
 
 class Launcher:
@@ -86,7 +88,7 @@ class Launcher:
         pid = os.fork() if beginning else -1
         if pid == 0:
             connection.settimeout(None)
-            self._be_monitor(connection, start_here if beginning == EXEC else start_apart)
+            self._be_child(connection, beginning)
         connection.close()
         if pid > 0:
             self._monitors[pid] = None
@@ -95,21 +97,19 @@ class Launcher:
         with contextlib.suppress(OSError):
             channel.send({"version": self._edition, "pid": os.getpid()})
 
-    def _be_monitor(
-        self, connection: socket.socket, start: Callable[[Channel, Announce], Started | None]
-    ) -> None:
-        """The child: never returns."""
+    def _be_child(self, connection: socket.socket, beginning: bytes) -> None:
+        """What the request asks for: never returns."""
         status = 1
         try:
             signal.set_wakeup_fd(-1)
             os.setsid()
             close_all_but([connection.fileno(), self._news_in])
             link = Channel(connection)
-            started = start(link, self._announcer())
-            os.close(self._news_in)
-            if started:
-                set_title(f"minidocker-monitor {started.keep['id'][:12]}")
-                Monitor(started, link).run()
+            if beginning == PROXY:
+                os.close(self._news_in)
+                serve_ports(link)
+            else:
+                self._be_monitor(link, start_here if beginning == EXEC else start_apart)
             status = 0
         finally:
             if status:
@@ -117,6 +117,15 @@ class Launcher:
 
                 traceback.print_exc()
             os._exit(status)
+
+    def _be_monitor(
+        self, link: Channel, start: Callable[[Channel, Announce], Started | None]
+    ) -> None:
+        started = start(link, self._announcer())
+        os.close(self._news_in)
+        if started:
+            set_title(f"minidocker-monitor {started.keep['id'][:12]}")
+            Monitor(started, link).run()
 
     def _announcer(self) -> Announce:
         """What is called once the container runs: one short line, whole in the pipe."""
