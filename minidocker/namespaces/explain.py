@@ -92,10 +92,16 @@ def _overlay(step: Step, error: OSError) -> str:
 
 def _bind(step: Step, error: OSError) -> str:
     assert isinstance(step, BindMount)
+    if step.subpath and error.filename == step.subpath:
+        if error.errno in (errno.EXDEV, errno.ELOOP):
+            return f"the subpath {step.subpath} leads out of the volume"
+        return f"cannot access path {step.source}/{step.subpath}"
     if error.errno == errno.ENOENT and not os.path.exists(step.source):
         return f"the source {step.source} does not exist"
     if error.errno in (errno.ENOTDIR, errno.EISDIR):
         return "a directory cannot be mounted on a file, nor a file on a directory"
+    if error.errno == errno.ENOSYS:
+        return "mounts below can be made read-only since Linux 5.12, and this kernel is older"
     if error.errno == errno.EPERM:
         return "a flag of the source's mount is locked and may not be dropped"
     return ""

@@ -140,6 +140,10 @@ class BindMount(Step):
     ``mount_flags`` other than MS_BIND and MS_REC need a second call: the first one
     ignores them (mount(2)).  The remount must repeat what the source's own mount
     has (nosuid, nodev, noexec): these may be locked, and dropping them is EPERM.
+
+    ``read_only_below``: whether MS_RDONLY holds for the mounts below too; None: where the
+    kernel can do that.  ``subpath``: what of the source it is, and no link there leads
+    out of the source.  ``inside``: the source is a path in the new root.
     """
 
     chapter: ClassVar[str] = "volumes"
@@ -149,14 +153,18 @@ class BindMount(Step):
     mount_flags: int = 0
     propagation: int = flags.MS_PRIVATE | flags.MS_REC
     recursive: bool = True
+    read_only_below: bool | None = None
+    subpath: str = ""
+    inside: bool = False
 
     def describe(self) -> str:
         how = flags.MS_BIND | (flags.MS_REC if self.recursive else 0)
-        text = f'mount("{self.source}", "{self.target}", NULL, {_words(how)})'
+        source = f"{self.source}/{self.subpath}" if self.subpath else self.source
+        text = f'mount("{source}", "{self.target}", NULL, {_words(how)})'
         return f"{text}, then {_words(self.mount_flags)}" if self.mount_flags else text
 
     def execute(self) -> None:
-        source_fd = os.open(self.source, os.O_PATH | os.O_CLOEXEC)
+        source_fd = self._open_source()
         try:
             directory = stat.S_ISDIR(os.fstat(source_fd).st_mode)
             fd = make_in_root(self.root, self.target, directory)
@@ -172,27 +180,41 @@ class BindMount(Step):
             os.close(source_fd)
         self._restrict()
 
+    def _open_source(self) -> int:
+        if self.inside:
+            fd = open_in_root(self.root, self.source)
+        else:
+            fd = os.open(self.source, os.O_PATH | os.O_CLOEXEC)
+        if not self.subpath:
+            return fd
+        try:
+            how = flags.RESOLVE_BENEATH | flags.RESOLVE_NO_MAGICLINKS
+            return syscalls.openat2(fd, self.subpath, os.O_PATH, how)
+        finally:
+            os.close(fd)
+
     def _restrict(self) -> None:
         fd = open_in_root(self.root, self.target)  # again: now it is the new mount
         try:
             if self.mount_flags:
                 remount(through(fd), self.mount_flags)
             if self.mount_flags & flags.MS_RDONLY and self.recursive:
-                _read_only_below(fd)
+                self._restrict_below(fd)
             syscalls.mount(None, through(fd), None, self.propagation)
         finally:
             os.close(fd)
 
-
-def _read_only_below(fd: int) -> None:
-    """Mounts below a read-only bind become read-only too (Linux 5.12 and later)."""
-    try:
-        syscalls.mount_setattr(
-            fd, "", flags.AT_EMPTY_PATH | flags.AT_RECURSIVE, flags.MOUNT_ATTR_RDONLY
-        )
-    except OSError as error:
-        if error.errno != errno.ENOSYS:
-            raise
+    def _restrict_below(self, fd: int) -> None:
+        """mount_setattr(2) is of Linux 5.12."""
+        if self.read_only_below is False:
+            return
+        try:
+            syscalls.mount_setattr(
+                fd, "", flags.AT_EMPTY_PATH | flags.AT_RECURSIVE, flags.MOUNT_ATTR_RDONLY
+            )
+        except OSError as error:
+            if error.errno != errno.ENOSYS or self.read_only_below:
+                raise
 
 
 def remount(path: str, wanted: int) -> None:

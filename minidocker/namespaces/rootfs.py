@@ -47,6 +47,7 @@ DEV_SYMLINKS = (
 
 _FLAGS = {
     "ro": flags.MS_RDONLY,
+    "rro": flags.MS_RDONLY,
     "nosuid": flags.MS_NOSUID,
     "nodev": flags.MS_NODEV,
     "noexec": flags.MS_NOEXEC,
@@ -70,9 +71,13 @@ _NO_FLAGS = {
     "norelatime": flags.MS_RELATIME,
     "nostrictatime": flags.MS_STRICTATIME,
     "defaults": 0,
+    "ro-non-recursive": 0,
     "bind": 0,
     "rbind": 0,
 }
+# What "ro" means for the mounts below is said by these (config.md, "Linux mount options",
+# has the first); without either it is done where the kernel can.
+_BELOW = {"rro": True, "ro-non-recursive": False}
 PROPAGATIONS = {
     "private": flags.MS_PRIVATE,
     "slave": flags.MS_SLAVE,
@@ -124,6 +129,9 @@ def mount_step(root: str, mount: Mapping[str, Any]) -> Step:
             mount_flags=parsed.flags,
             propagation=parsed.propagation or PROPAGATIONS["rprivate"],
             recursive=parsed.recursive,
+            read_only_below=next((_BELOW[each] for each in options if each in _BELOW), None),
+            subpath=mount.get("subpath", ""),
+            inside=mount.get("inside", False),
         )
     return MountFilesystem(
         fstype=mount["type"],

@@ -1,8 +1,9 @@
 """The root of a container that does not run, for as long as somebody looks into it.
 
-A process of its own mounts it, in a mount namespace of its own, and passes it out as a
-descriptor.  When who asked closes the connection, also by being killed, it ends, and
-the mounts with it: the host's mount table has never known of them.
+(Or a volume that is a file system of its own.)  A process of its own mounts it, in a mount
+namespace of its own, and passes it out as a descriptor.  When who asked closes the
+connection, also by being killed, it ends, and the mounts with it: the host's mount table
+has never known of them.
 """
 
 from __future__ import annotations
@@ -20,12 +21,15 @@ from minidocker.namespaces.start import LaunchFailed
 
 
 def root_steps(request: Mapping[str, Any]) -> list[Step]:
-    """``request``: ``root`` (the mount point), ``rootfs`` (as of a container), ``mounts``."""
+    """``request``: ``root`` (the mount point), ``rootfs`` (as of a container), ``mounts``.
+
+    Without ``rootfs``, the first of ``mounts`` is the root.
+    """
     root = request["root"]
     return [
         Unshare(("mount",)),
         MakePropagation("/", PROPAGATIONS["rslave"]),
-        overlay_step(request["rootfs"], root),
+        *([overlay_step(request["rootfs"], root)] if "rootfs" in request else []),
         *(mount_step(root, each) for each in request["mounts"]),
     ]
 
