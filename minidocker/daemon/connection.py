@@ -12,9 +12,11 @@ half still reads, and gets its answer.
 from __future__ import annotations
 
 import asyncio
+import fcntl
 import os
 import select
 import socket
+import termios
 import time
 from collections.abc import AsyncGenerator, Awaitable, Callable, Coroutine, Iterable
 from contextlib import aclosing
@@ -44,6 +46,7 @@ _MONTHS = (
     *("Jul", "Aug", "Sep", "Oct", "Nov", "Dec"),
 )
 LINGER = 0.5  # seconds
+HEAD_UNREAD = 0.5  # seconds that a head may lie in the socket before the connection goes on
 DRAIN_LIMIT = 256 * 1024  # of a body nobody wanted; a longer one ends the connection
 
 
@@ -323,7 +326,18 @@ class Connection:
         lines += [f"{name}: {value}" for name, value in self._application.headers]
         await self._send("\r\n".join([*lines, "", ""]).encode("latin-1"))
         self._given_away = True
+        await self._until_it_is_read()
         return RawConnection(os.dup(self._fd), bytes(self._http.trailing_data[0]))
+
+    async def _until_it_is_read(self) -> None:
+        """Wait until the client has taken the head out of the socket, but not for ever.
+
+        docker-py reads the head through a buffer, and all that follows from the bare socket:
+        output that came along with the head would stay in that buffer.
+        """
+        deadline = self._loop.time() + HEAD_UNREAD
+        while unread(self._sock) and self._loop.time() < deadline:
+            await asyncio.sleep(0.0002)
 
     async def _complain(self, error: h11.RemoteProtocolError) -> None:
         """Bytes that are no HTTP: say so, if an answer is still possible, and close."""
@@ -338,6 +352,13 @@ class Connection:
             await self._linger()
         except (Gone, h11.LocalProtocolError):
             pass
+
+
+def unread(sock: socket.socket) -> bool:
+    """Whether something that was sent on a UNIX socket is not read yet (unix(7), SIOCOUTQ)."""
+    if sock.family != socket.AF_UNIX:
+        return False
+    return any(fcntl.ioctl(sock, termios.TIOCOUTQ, bytes(4)))
 
 
 def http_date(seconds: float) -> str:

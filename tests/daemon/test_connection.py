@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import json
 from typing import Any
 
@@ -205,6 +206,27 @@ def test_a_hijacked_connection_is_given_away_with_what_came_early() -> None:
         return await wire.rest()
 
     assert with_server(talk) == b" LATE"
+
+
+@pytest.mark.parametrize("patient", [True, False], ids=["reads it", "never does"])
+def test_the_head_is_read_before_the_connection_is_given_away(patient: bool) -> None:
+    """docker-py would lose what comes along with the head; but who never reads goes on too."""
+
+    async def talk(wire: Wire, echo: Echo) -> bytes:
+        wire.pause()
+        wire.send(UPGRADE + b"early")
+        while b"\r\n\r\n" not in wire.arrived():
+            await asyncio.sleep(0)
+        assert echo.given == []
+        if patient:
+            wire.resume()
+        while not echo.given:
+            await asyncio.sleep(0)
+        wire.resume()
+        await wire.until(b"\r\n\r\n")
+        return await wire.until(b"EARLY")
+
+    assert with_server(talk) == b"EARLY"
 
 
 def test_without_upgrade_the_stream_follows_a_plain_200() -> None:

@@ -100,6 +100,21 @@ class Wire:
     def send(self, data: bytes) -> None:
         self.writer.write(data)
 
+    def pause(self) -> None:
+        """Leave what comes in the socket."""
+        self.writer.transport.pause_reading()  # type: ignore[attr-defined]
+
+    def resume(self) -> None:
+        self.writer.transport.resume_reading()  # type: ignore[attr-defined]
+
+    def arrived(self) -> bytes:
+        """What lies in the socket."""
+        with socket.socket(fileno=os.dup(self.writer.get_extra_info("socket").fileno())) as sock:
+            try:
+                return sock.recv(1 << 16, socket.MSG_PEEK)
+            except BlockingIOError:
+                return b""
+
     def half_close(self) -> None:
         self.writer.write_eof()
 
