@@ -14,6 +14,7 @@ and what to do.
     ├── NotModified              304   it is already so
     ├── SystemFailure            500   the kernel said no
     │   └── StartFailed          400   the container's first program could not be run
+    ├── Unimplemented            501   this kind of object does not do that
     └── Unavailable              503   a registry or the daemon cannot be reached
 """
 
@@ -82,6 +83,10 @@ class StartFailed(SystemFailure):
         super().__init__(message)
         self.exit_code = exit_code
         self.status = 400 if exit_code in (126, 127) else 500
+
+
+class Unimplemented(MinidockerError):
+    status = 501
 
 
 class Unavailable(MinidockerError):

@@ -11,17 +11,14 @@ import resource
 import signal
 from typing import Final
 
+from minidocker.containers.log_options import log_options
 from minidocker.containers.modes import CONTAINER, HOST, Modes
-from minidocker.containers.spec import ContainerSpec, HealthCheck, LogConfig, RestartPolicy
+from minidocker.containers.spec import ContainerSpec, HealthCheck, RestartPolicy
 from minidocker.errors import InvalidParameter, Refused
 
 _POLICIES: Final = ("no", "always", "unless-stopped", "on-failure")
 _MILLISECOND: Final = 1_000_000  # in nanoseconds
 _UNLIMITED: Final = (1 << 64) - 1  # RLIM_INFINITY as the runtime spec's uint64
-_SIZE: Final = re.compile(r"(\d+(?:\.\d+)?)\s*([kmgtp]?)i?b?", re.IGNORECASE)
-_LOG_DRIVERS: Final = ("json-file", "local", "none")
-DEFAULT_LOG_SIZE: Final = 20 * 1024 * 1024  # rotated by default: a log must not fill the disk
-DEFAULT_LOG_FILES: Final = 5
 
 
 def check_spec(spec: ContainerSpec) -> None:
@@ -51,7 +48,7 @@ def check_spec(spec: ContainerSpec) -> None:
         rlimit(each.name, each.soft, each.hard)
     for name in spec.sysctls:
         check_sysctl(name)
-    log_limits(spec.log)
+    log_options(spec.log)
 
 
 def check_zero_bytes(spec: ContainerSpec) -> None:

@@ -15,11 +15,11 @@ from pathlib import Path
 from typing import Any, ClassVar
 
 from minidocker.cgroups.resources import Resources
-from minidocker.containers.check import log_limits
 from minidocker.containers.container import Container
 from minidocker.containers.devices import device_rules, find_devices
 from minidocker.containers.exec_spec import ExecSpec
 from minidocker.containers.files import hostname_of
+from minidocker.containers.log_options import log_request
 from minidocker.containers.merge import merge_environment
 from minidocker.containers.modes import NONE, parse_modes
 from minidocker.containers.runtime_spec import (
@@ -112,6 +112,7 @@ def container_request(
     """All but ``clients`` and ``join``, which go with descriptors."""
     spec = container.spec
     config = runtime_spec(spec, surroundings(container, host, places))
+    log = log_request(container, config["process"]["env"])
     config["root"]["path"] = str(places.rootfs)
     return {
         "op": "container",
@@ -125,7 +126,7 @@ def container_request(
         "seccomp": seccomp(spec, host.security(spec), host.capabilities_of(spec)),
         "cgroup_procs": list(cgroup_procs),
         "init": spec.init,
-        "log": {**log_limits(spec.log), "path": str(places.log(container.id))},
+        "log": {**log, "path": str(places.log(container.id))},
         "exit_file": str(places.exit_file(container.id)),
         "socket": str(places.monitor(container.id)),
         "trace_file": str(places.trace(container.id)),

@@ -1,36 +1,35 @@
 """Reading the json-file logs that the monitors write.
 
-A log is a few files: ``NAME`` and, older and older, ``NAME.1``, ``NAME.2`` ...  While a
-reader follows, the writer may rename them under it: the reader keeps its descriptor,
-reads it to the end, and goes on with the file that came after.
+While a reader follows, the writer may rename the files under it: the reader keeps its
+descriptor, reads it to the end, and goes on with the file that came after.  One that is left
+behind by more files than the log has goes on with the oldest that there is.
 """
 
 from __future__ import annotations
 
 import asyncio
 import calendar
-import contextlib
 import functools
 import json
 import os
 import time
-from collections.abc import AsyncIterator, Callable, Iterator
+from collections.abc import AsyncIterator, Callable, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import BinaryIO, NamedTuple
+from typing import NamedTuple
 
+from minidocker.containers.log_files import BLOCK, LogFile, newest_first, open_at
 from minidocker.linux import inotify
-
-BLOCK = 1 << 18  # bytes read at once; then others in the event loop get their turn
 
 
 class LogLine(NamedTuple):
     """``when``: RFC 3339, as it is in the file.  ``stream``: "stdout" or "stderr".
-    ``data``: with its newline."""
+    ``data``: with its newline.  ``attributes``: what the log's options add to it."""
 
     when: str
     stream: str
     data: bytes
+    attributes: Mapping[str, str] | None = None
 
     @property
     def time_ns(self) -> int:
@@ -71,7 +70,10 @@ def parse_lines(data: bytes) -> list[LogLine]:
     try:
         found = json.loads(b"[" + data[:-1].replace(b"\n", b",") + b"]")
         if len(found) == data.count(b"\n"):
-            lines = [LogLine(each["time"], each["stream"], each["log"].encode()) for each in found]
+            lines = [
+                LogLine(each["time"], each["stream"], each["log"].encode(), each.get("attrs"))
+                for each in found
+            ]
             return [line for line in lines if line.stream in _STREAMS]
     except _DAMAGE:
         pass
@@ -82,7 +84,7 @@ def parse_line(entry: bytes) -> LogLine | None:
     """One line of the file; None for one that is damaged."""
     try:
         found = json.loads(entry)
-        line = LogLine(found["time"], found["stream"], found["log"].encode())
+        line = LogLine(found["time"], found["stream"], found["log"].encode(), found.get("attrs"))
         return line if line.stream in _STREAMS else None
     except _DAMAGE:
         return None
@@ -104,104 +106,12 @@ def _seconds(whole: str) -> int:
     return calendar.timegm(time.strptime(whole, "%Y-%m-%dT%H:%M:%S"))
 
 
-def files_of(path: Path) -> list[Path]:
-    """The files of a log, oldest first; the last is ``path``, there or not."""
-    found, number = [path], 1
-    while (older := numbered(path, number)).exists():
-        found.insert(0, older)
-        number += 1
-    return found
-
-
-def numbered(path: Path, number: int) -> Path:
-    """``NAME`` (0), ``NAME.1``, ``NAME.2``: the higher, the older."""
-    return path.with_name(f"{path.name}.{number}") if number else path
-
-
-def newest_first(path: Path, last: tuple[int, int] | None = None) -> list[BinaryIO]:
-    """The files of a log, open, the newest first, down to the one before ``last``.
-
-    A rotation may go on meanwhile: what was opened counts only if afterwards every file
-    still has the name under which it was found, and is closed and opened anew if not.
-    """
-    while True:
-        opened: dict[int, BinaryIO] = {}
-        number = 0
-        while number < 2 or number - 1 in opened or number - 2 in opened:
-            with contextlib.suppress(FileNotFoundError):  # a rotation makes a gap of one
-                opened[number] = numbered(path, number).open("rb")
-                if identity(opened[number]) == last:
-                    break
-            number += 1
-        if all(_is_still(numbered(path, at), file) for at, file in opened.items()):
-            files = list(opened.values())
-            if files and identity(files[-1]) == last:
-                files.pop().close()
-            return files
-        for stale in opened.values():
-            stale.close()
-
-
-def _is_still(path: Path, file: BinaryIO) -> bool:
-    try:
-        status = path.stat()
-    except FileNotFoundError:
-        return False
-    return (status.st_dev, status.st_ino) == identity(file)
-
-
-def identity(file: BinaryIO) -> tuple[int, int]:
-    """What stays the same when it is renamed."""
-    status = os.fstat(file.fileno())
-    return status.st_dev, status.st_ino
-
-
-def last_lines(file: BinaryIO, count: int) -> tuple[int, int]:
-    """Where the last ``count`` lines of ``file`` begin, and how many there are (at most ``count``).
-
-    Reads from the end backwards, so that the size of the file does not matter.
-    """
-    end = at = file.seek(0, os.SEEK_END)
-    found = 0
-    while at > 0:
-        size = min(BLOCK, at)
-        at -= size
-        file.seek(at)
-        block = file.read(size)
-        # The newline at the very end closes the last line, it begins none.
-        stop = size - 1 if at + size == end else size
-        there = block.count(b"\n", 0, stop)
-        if found + there < count:
-            found += there
-            continue
-        for _ in range(count - found):
-            stop = block.rindex(b"\n", 0, stop)
-        return at + stop + 1, count
-    return 0, min(count, found + (end > 0))
-
-
-def open_at(path: Path, tail: int | None) -> list[BinaryIO]:
-    """The log's files, open, each where reading begins; oldest first."""
-    opened: list[BinaryIO] = []
-    left = tail
-    for file in newest_first(path):
-        if left == 0 and opened:
-            file.close()
-            continue
-        opened.insert(0, file)
-        if left is not None:
-            start, found = last_lines(file, left) if left else (file.seek(0, os.SEEK_END), 0)
-            file.seek(start)
-            left -= found
-    return opened
-
-
 class LogReader:
     """Lines of one log, in order, none twice.  Close it."""
 
     def __init__(self, path: Path, wish: Wish) -> None:
         self._path, self._wish = path, wish
-        self._files = open_at(path, wish.tail)
+        self._files = open_at(path, wish.tail, wish.since_ns)
         self._partial = b""
 
     def lines(self) -> list[LogLine]:
@@ -227,24 +137,24 @@ class LogReader:
         while self._files:
             self._files.pop().close()
 
-    def _rest_of(self, file: BinaryIO) -> Iterator[list[LogLine]]:
-        if os.fstat(file.fileno()).st_size < file.tell():  # with one file only, it begins anew
+    def _rest_of(self, file: LogFile) -> Iterator[list[LogLine]]:
+        if file.was_cut():
             file.seek(0)
             self._partial = b""
-        while data := file.read(BLOCK):
+        while data := file.read():
             whole, newline, rest = (self._partial + data).rpartition(b"\n")
             self._partial = rest  # its writer is in the middle of it
             yield self._wish.chosen(parse_lines(whole + newline)) if newline else []
 
     def _next_file(self) -> bool:
         """After a rotation the file that was read last has a successor."""
-        newer = newest_first(self._path, identity(self._files[-1]))
+        newer = newest_first(self._path, self._files[-1].identity)
         self._files += reversed(newer)
         return bool(newer)
 
     def _reopen(self) -> None:
         try:
-            self._files.append(self._path.open("rb"))
+            self._files.append(LogFile(self._path))
         except FileNotFoundError:
             return
 
@@ -258,7 +168,8 @@ async def read_log(
     ``follow`` is set by whoever knows that the container has ended.
     """
     news = _News(path.parent) if follow is not None else None
-    reader = LogReader(path, wish)
+    # From the end of the newest file is near, and all of a compressed one is far.
+    reader = await asyncio.to_thread(LogReader, path, wish) if wish.tail else LogReader(path, wish)
     try:
         while True:
             last = follow is None or news is None or not running()

@@ -44,7 +44,7 @@ from minidocker.containers.top import parse_ps, run_ps
 from minidocker.containers.update import update
 from minidocker.containers.waits import Waiter, parse_condition
 from minidocker.containers.warm import WarmLauncher
-from minidocker.errors import InvalidParameter, SystemFailure
+from minidocker.errors import SystemFailure, Unimplemented
 from minidocker.images.store import Image
 from minidocker.layers.snapshot import Snapshot, Snapshots
 from minidocker.layers.trees import remove_tree
@@ -186,9 +186,10 @@ class Containers:
         return self._core.places.directory(self.get(ref).id)
 
     def log_path(self, ref: str) -> Path | None:
-        """Its log file, or None with log driver ``none``."""
+        """Its log file; None with another driver than json-file, whose file is its own affair."""
         container = self.get(ref)
-        return None if container.spec.log.driver == "none" else self._core.places.log(container.id)
+        is_public = container.spec.log.driver == "json-file"
+        return self._core.places.log(container.id) if is_public else None
 
     # -- life
 
@@ -315,11 +316,11 @@ class Containers:
     ) -> AsyncIterator[list[LogLine]]:
         """Its log, some lines at a time; with ``follow``, until it has stopped and all is read.
 
-        Raises (at once, not at the first line) ``InvalidParameter`` with log driver ``none``.
+        Raises (at once, not at the first line) ``Unimplemented`` with log driver ``none``.
         """
         container = self.get(ref)
         if container.spec.log.driver == "none":
-            raise InvalidParameter("configured logging driver does not support reading")
+            raise Unimplemented("configured logging driver does not support reading")
         run = self._core.runs.get(container.id)
         return read_log(
             self._core.places.log(container.id),

@@ -13,8 +13,9 @@ import contextlib
 import os
 import socket
 import time
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Mapping
 from dataclasses import dataclass
+from urllib.parse import quote_plus
 
 from minidocker.containers import state as life
 from minidocker.containers.link import DEFAULT_DETACH_KEYS, Client
@@ -103,7 +104,7 @@ async def resize(engine: Engine, request: Request) -> Answer:
 
 @dataclass(frozen=True)
 class LogStyle:
-    """``details``: a space more, where a driver's attributes would stand; json-file's are none."""
+    """``details``: before the text what the log's options add to it, and a space."""
 
     framed: bool
     timestamps: bool = False
@@ -113,7 +114,8 @@ class LogStyle:
         """The bytes for some lines; a frame for each."""
         texts = [line.data for line in lines]
         if self.details:
-            texts = [b" " + text for text in texts]
+            shown = [details_of(line.attributes or {}) for line in lines]
+            texts = [more + text for more, text in zip(shown, texts, strict=True)]
         if self.timestamps:
             whens = [f"{fixed(line)} ".encode() for line in lines]
             texts = [when + text for when, text in zip(whens, texts, strict=True)]
@@ -122,6 +124,13 @@ class LogStyle:
             numbers = [_NUMBERS[line.stream] for line in lines]
             texts = [header(n, len(t)) + t for n, t in zip(numbers, texts, strict=True)]
         return b"".join(texts)
+
+
+def details_of(attributes: Mapping[str, str]) -> bytes:
+    """``a=1,b=x+y``, sorted, and a space (moby api/server/httputils/write_log_stream.go)."""
+    pairs = sorted(attributes.items())
+    text = ",".join(f"{quote_plus(key)}={quote_plus(value)}" for key, value in pairs)
+    return f"{text} ".encode()
 
 
 def fixed(line: LogLine) -> str:

@@ -2,18 +2,18 @@
 
     {"log":"hello\\n","stream":"stdout","time":"2024-05-01T10:00:00.123456789Z"}
 
-Written by the monitor, so it is complete whatever happens to the daemon.  When
-a file has reached its size, ``NAME`` becomes ``NAME.1``, ``NAME.1`` becomes
-``NAME.2``, and the oldest goes.
+Written by the monitor, so it is complete whatever happens to the daemon.  An entry may have
+"attrs" before its time: the container's labels, variables and tag that its log options name.
 """
 
 from __future__ import annotations
 
 import json
-import os
 import time
 from collections.abc import Iterable, Mapping
 from typing import Any
+
+from minidocker.namespaces.logstore import Aside, Files, Sink, open_file
 
 MAX_LINE = 16384  # a longer line is cut in pieces, as Docker does
 
@@ -60,21 +60,23 @@ def escape(data: bytes) -> bytes:
 _NO_CONTROLS = b"\n" + bytes(range(0x20, 0x100))
 
 
-def frame_of(stream: str, now_ns: int) -> tuple[bytes, bytes]:
-    """What stands in an entry before and after the text."""
-    return b'{"log":"', f'","stream":"{stream}","time":"{timestamp(now_ns)}"}}\n'.encode()
+def frame_of(stream: str, now_ns: int, attributes: str = "") -> tuple[bytes, bytes]:
+    """What stands in an entry before and after the text.  ``attributes``: as JSON, if any."""
+    more = f',"attrs":{attributes}' if attributes else ""
+    tail = f'","stream":"{stream}"{more},"time":"{timestamp(now_ns)}"}}\n'
+    return b'{"log":"', tail.encode()
 
 
-def encode_lines(data: bytes, stream: str, now_ns: int) -> bytes:
+def encode_lines(data: bytes, stream: str, now_ns: int, attributes: str = "") -> bytes:
     """Whole lines of the container as entries of the log, one each."""
-    head, tail = frame_of(stream, now_ns)
+    head, tail = frame_of(stream, now_ns, attributes)
     between = b"\\n" + tail + head
     return head + escape(data).replace(b"\n", between)[: -len(head)]
 
 
-def encode_pieces(pieces: Iterable[bytes], stream: str, now_ns: int) -> bytes:
+def encode_pieces(pieces: Iterable[bytes], stream: str, now_ns: int, attributes: str = "") -> bytes:
     """An entry for each piece, with a newline at its end or without."""
-    head, tail = frame_of(stream, now_ns)
+    head, tail = frame_of(stream, now_ns, attributes)
     return b"".join(head + escape(piece).replace(b"\n", b"\\n") + tail for piece in pieces)
 
 
@@ -83,24 +85,40 @@ def open_log(log: Mapping[str, Any]) -> int:
     return -1 if log["driver"] == "none" else open_file(log["path"])
 
 
-def open_file(path: str) -> int:
-    return os.open(path, os.O_WRONLY | os.O_APPEND | os.O_CREAT | os.O_CLOEXEC, 0o640)
+def log_writer(log: Mapping[str, Any], fd: int) -> JsonLog:
+    """The writer for the launch protocol's ``log``, which ``open_log`` opened."""
+    files = Files(
+        log["path"],
+        log.get("max_size", -1),
+        log.get("max_file", 1),
+        fd,
+        compress=log.get("compress", False),
+    )
+    buffer = log.get("buffer", 0)
+    return JsonLog(Aside(files, buffer) if buffer else files, log.get("attributes"))
 
 
 class JsonLog:
-    """The writer.  ``max_size`` in bytes (-1: never rotate), ``max_file`` files in all.
+    """The writer.  ``sink`` is where its entries go."""
 
-    ``fd``: of the file, if it is open already (``open_log``).
-    """
-
-    def __init__(self, path: str, max_size: int = -1, max_file: int = 1, fd: int = -1) -> None:
-        self.path, self.max_size, self.max_file = path, max_size, max_file
+    def __init__(self, sink: Sink, attributes: Mapping[str, str] | None = None) -> None:
+        self._sink = sink
+        self._attributes = ""
+        if attributes:
+            self._attributes = json.dumps(attributes, ensure_ascii=False, separators=(",", ":"))
         self._rest = {"stdout": b"", "stderr": b""}
-        self._use(fd if fd >= 0 else open_file(path))
 
-    def _use(self, fd: int) -> None:
-        self._fd = fd
-        self._size = os.fstat(fd).st_size
+    @property
+    def fd(self) -> int:
+        return self._sink.fd
+
+    @property
+    def waiting(self) -> bool:
+        """Whether ``flush`` is to be called when ``fd`` can be written."""
+        return self._sink.waiting > 0
+
+    def flush(self) -> None:
+        self._sink.flush()
 
     def write(self, stream: str, data: bytes) -> None:
         """Take bytes as they come; the last line waits until it is complete."""
@@ -108,46 +126,31 @@ class JsonLog:
         if max(map(len, data.split(b"\n"))) < MAX_LINE:
             whole, newline, self._rest[stream] = data.rpartition(b"\n")
             if newline:
-                self._append(encode_lines(whole + newline, stream, time.time_ns()))
+                now = time.time_ns()
+                self._sink.append(encode_lines(whole + newline, stream, now, self._attributes))
             return
         pieces, self._rest[stream] = split_lines(data)
-        self._append(encode_pieces(pieces, stream, time.time_ns()))
+        self._append(pieces, stream)
+
+    def _append(self, pieces: list[bytes], stream: str) -> None:
+        self._sink.append(encode_pieces(pieces, stream, time.time_ns(), self._attributes))
 
     def close(self) -> None:
         """Write what is left without a newline, and close."""
         for stream, rest in self._rest.items():
             if rest:
-                self._append(encode_pieces([rest], stream, time.time_ns()))
-        os.close(self._fd)
-
-    def _append(self, entries: bytes) -> None:
-        if self.max_size > 0 and self._size and self._size + len(entries) > self.max_size:
-            self._rotate()
-        view = memoryview(entries)
-        try:
-            while view:
-                written = os.write(self._fd, view)
-                self._size += written
-                view = view[written:]
-        except OSError:
-            # A full disk must not stop the container; Docker drops the lines too.
-            pass
-
-    def _rotate(self) -> None:
-        os.close(self._fd)
-        for number in range(self.max_file - 1, 0, -1):
-            older = self.path if number == 1 else f"{self.path}.{number - 1}"
-            try:
-                os.replace(older, f"{self.path}.{number}")
-            except FileNotFoundError:
-                continue
-        if self.max_file <= 1:
-            os.truncate(self.path, 0)
-        self._use(open_file(self.path))
+                self._append([rest], stream)
+        self._sink.close()
 
 
 class NoLog:
     """``--log-driver none``: nothing is kept."""
+
+    fd = -1
+    waiting = False
+
+    def flush(self) -> None:
+        """Nothing waits."""
 
     def write(self, stream: str, data: bytes) -> None:
         """Let it go."""

@@ -20,7 +20,7 @@ from typing import Any
 
 from minidocker.linux.messages import Channel
 from minidocker.namespaces.clients import HIGH_WATER, Client, Input
-from minidocker.namespaces.logfile import JsonLog, NoLog
+from minidocker.namespaces.logfile import JsonLog, NoLog, log_writer
 from minidocker.namespaces.program import exit_code
 from minidocker.namespaces.starter import Started
 from minidocker.namespaces.terminal import set_size
@@ -48,11 +48,9 @@ class Monitor:
 
     def _take(self, fds: Mapping[str, int]) -> None:
         """The descriptors that the starter made."""
-        log = self._keep["log"]
         self._log: JsonLog | NoLog = NoLog()
         if "log" in fds:
-            size, files = log.get("max_size", -1), log.get("max_file", 1)
-            self._log = JsonLog(log["path"], size, files, fds["log"])
+            self._log = log_writer(self._keep["log"], fds["log"])
         self._listener: socket.socket | None = None
         if "listener" in fds:
             self._listener = socket.socket(fileno=fds["listener"])
@@ -102,9 +100,21 @@ class Monitor:
             os.close(fd)
             return
         self._log.write(stream, data)
+        if self._log.waiting:
+            self._wait_for_log()
         for client in self._clients:
             client.send(stream, data)
         self._look_after_clients()
+
+    def _wait_for_log(self) -> None:
+        fd = self._log.fd
+        if fd not in self._callbacks:
+            self._watch(fd, select.EPOLLOUT, lambda events: self._on_log_room(fd))
+
+    def _on_log_room(self, fd: int) -> None:
+        self._log.flush()
+        if not self._log.waiting:
+            self._unwatch(fd)
 
     def _look_after_clients(self) -> None:
         """Drop who is gone, wait for who is slow: a full queue makes the container wait."""
@@ -253,6 +263,8 @@ class Monitor:
             os.set_blocking(fd, False)
             while fd in self._outputs and self._readable(fd):
                 self._on_output(fd)
+        if self._log.fd in self._callbacks:
+            self._unwatch(self._log.fd)
         self._log.close()
         code, at = exit_code(status), time.time_ns()
         if self._keep["exit_file"]:

@@ -14,9 +14,7 @@ from hypothesis import strategies as st
 from minidocker.containers.check import (
     check_modes,
     check_spec,
-    log_limits,
     parse_signal,
-    parse_size,
     rlimit,
 )
 from minidocker.containers.modes import parse_modes
@@ -28,7 +26,7 @@ from minidocker.containers.spec import (
     RestartPolicy,
     Ulimit,
 )
-from minidocker.errors import InvalidParameter, Refused
+from minidocker.errors import InvalidParameter
 
 SIGNALS = [each for each in signal.Signals if not each.name.startswith("SIGRT")]
 SECOND = 10**9
@@ -58,18 +56,6 @@ def test_any_text_is_a_signal_or_refused(text: str) -> None:
 def test_what_is_no_signal_is_refused(text: str) -> None:
     with pytest.raises(InvalidParameter, match="invalid signal"):
         parse_signal(text)
-
-
-@given(st.integers(0, 1 << 20), st.sampled_from(["", "k", "m", "G", "tb", "KiB"]))
-def test_sizes_are_powers_of_1024(number: int, unit: str) -> None:
-    power = " kmgt".index(unit[:1].lower() or " ")
-    assert parse_size(f"{number}{unit}") == number * 1024**power
-
-
-@pytest.mark.parametrize("text", ["", "m", "1x", "-2", "1 2", "0x10"])
-def test_what_is_no_size_is_refused(text: str) -> None:
-    with pytest.raises(InvalidParameter, match="invalid size"):
-        parse_size(text)
 
 
 @given(st.integers(-1, 1 << 62), st.integers(-1, 1 << 62))
@@ -108,9 +94,6 @@ def test_a_soft_limit_is_never_above_the_hard_one(soft: int, hard: int) -> None:
         {"health": HealthCheck(("CMD", "x"), interval=1)},
         {"health": HealthCheck(("CMD", "x"), retries=-1)},
         {"log": LogConfig("syslog")},
-        {"log": LogConfig("json-file", {"max-file": "0"})},
-        {"log": LogConfig("json-file", {"max-size": "many"})},
-        {"log": LogConfig("json-file", {"magic": "1"})},
     ],
     ids=str,
 )
@@ -139,18 +122,6 @@ def test_a_zero_byte_is_refused(how: dict[str, Any]) -> None:
     """It ends every string of the kernel."""
     with pytest.raises(InvalidParameter, match="zero byte"):
         check_spec(ContainerSpec(**how))
-
-
-def test_a_log_rotates_by_itself_unless_told_otherwise() -> None:
-    assert log_limits(LogConfig("")) == {
-        "driver": "json-file",
-        "max_size": 20 << 20,
-        "max_file": 5,
-    }
-    told = LogConfig("local", {"max-size": "1k", "max-file": "2"})
-    assert log_limits(told) == {"driver": "local", "max_size": 1024, "max_file": 2}
-    with pytest.raises(Refused, match="compress=true"):
-        log_limits(LogConfig("json-file", {"compress": "true"}))
 
 
 @pytest.mark.parametrize(

@@ -13,6 +13,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from minidocker.namespaces.logfile import MAX_LINE, JsonLog, split_lines, timestamp
+from minidocker.namespaces.logstore import Files
 
 # Lines as long as the bound and a little shorter or longer, and short ones.
 lengths = st.integers(0, 5) | st.integers(-2, 2).map(lambda off: MAX_LINE + off)
@@ -41,7 +42,7 @@ def test_lines_and_the_rest_are_all_there_is_and_none_is_too_long(data: bytes) -
 def lines_in_the_log(writes: Sequence[tuple[str, bytes]]) -> list[tuple[str, str]]:
     fd = os.memfd_create("log", os.MFD_CLOEXEC)
     with os.fdopen(os.dup(fd), "rb") as written:
-        log = JsonLog("not opened", fd=fd)
+        log = JsonLog(Files("not opened", fd=fd))
         for stream, data in writes:
             log.write(stream, data)
         log.close()
