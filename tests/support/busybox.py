@@ -11,11 +11,13 @@ import io
 import json
 import subprocess
 import tarfile
+from collections.abc import Mapping
 from pathlib import Path
 
 from tests.support.need import need_program
 
 NAME = "busybox:latest"
+NOTHING: Mapping[str, str] = {}
 
 ETC = {
     "etc/passwd": "root:x:0:0:root:/root:/bin/sh\napp:x:1000:1000:app:/home/app:/bin/sh\n",
@@ -30,18 +32,20 @@ CONFIG = {
 }
 
 
-def layer() -> bytes:
-    """The layer as a tar, the same bytes every time."""
+def layer(more: Mapping[str, str] = NOTHING) -> bytes:
+    """The layer as a tar, the same bytes every time.  ``more``: path -> text of further files,
+    or of other contents."""
     busybox = need_program("busybox")
     applets = subprocess.run([busybox, "--list"], capture_output=True, text=True, check=True)
     buffer = io.BytesIO()
     with tarfile.open(fileobj=buffer, mode="w", format=tarfile.PAX_FORMAT) as tar:
-        for name in FOLDERS:
+        parents = {str(Path(name).parent) for name in more}
+        for name in (*FOLDERS, *sorted(parents.difference(FOLDERS))):
             add(tar, name, kind=tarfile.DIRTYPE, mode=0o1777 if name == "tmp" else 0o755)
         add(tar, "bin/busybox", Path(busybox).read_bytes(), mode=0o755)
         for applet in sorted(set(applets.stdout.split()) - {"busybox"}):
             add(tar, f"bin/{applet}", kind=tarfile.SYMTYPE, target="busybox")
-        for name, text in ETC.items():
+        for name, text in {**ETC, **more}.items():
             add(tar, name, text.encode(), mode=0o755 if "interpreter" in name else 0o644)
     return buffer.getvalue()
 
@@ -60,10 +64,10 @@ def add(
     tar.addfile(info, io.BytesIO(data))
 
 
-def archive(path: Path) -> Path:
+def archive(path: Path, image: str = NAME, more: Mapping[str, str] = NOTHING) -> Path:
     """Write the image to ``path`` in the form of ``docker save``: ``docker load`` takes it,
-    and so does skopeo as ``docker-archive:``."""
-    tar = layer()
+    and so does skopeo as ``docker-archive:``.  ``image``: its name; ``more`` as for ``layer``."""
+    tar = layer(more)
     diff_id = "sha256:" + hashlib.sha256(tar).hexdigest()
     config = json.dumps(
         {
@@ -76,7 +80,7 @@ def archive(path: Path) -> Path:
         }
     ).encode()
     name = hashlib.sha256(config).hexdigest() + ".json"
-    manifest = [{"Config": name, "RepoTags": [NAME], "Layers": ["layer.tar"]}]
+    manifest = [{"Config": name, "RepoTags": [image], "Layers": ["layer.tar"]}]
     with tarfile.open(path, "w") as out:
         add(out, name, config)
         add(out, "layer.tar", tar)

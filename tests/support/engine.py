@@ -13,12 +13,12 @@ import shutil
 import signal
 import subprocess
 import sys
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
 
 import pytest
 
-from tests.support.busybox import NAME, archive
+from tests.support.busybox import NAME, NOTHING, archive
 from tests.support.cli import Answer, DockerCli, run
 from tests.support.dockerd import wait_until_it_answers
 from tests.support.leaks import processes
@@ -26,6 +26,7 @@ from tests.support.need import need_program, need_root
 from tests.support.registry import serve_registry
 
 PROJECT = Path(__file__).resolve().parents[2]
+BUSYBOX: Mapping[str, Mapping[str, str]] = {NAME: NOTHING}
 
 
 class Engine:
@@ -107,15 +108,19 @@ def processes_of(root: Path) -> dict[int, str]:
 
 
 @contextlib.contextmanager
-def mirror(root: Path) -> Iterator[str]:
-    """A registry on loopback that has ``busybox``, as if it were Docker Hub: its URL."""
+def mirror(root: Path, images: Mapping[str, Mapping[str, str]] = BUSYBOX) -> Iterator[str]:
+    """A registry on loopback, as if it were Docker Hub: its URL.
+
+    ``images``: the names of what it has, and what each has besides ``busybox``.
+    """
     skopeo = need_program("skopeo")
     root.mkdir(parents=True, exist_ok=True)
-    image = archive(root / "busybox.tar")
     with serve_registry(root / "registry") as registry:
-        source, target = f"docker-archive:{image}", f"docker://{registry.host}/library/{NAME}"
-        push = ("copy", "--quiet", "--dest-tls-verify=false", source, target)
-        subprocess.run([skopeo, *push], check=True, capture_output=True)
+        for name, more in images.items():
+            source = f"docker-archive:{archive(root / 'image.tar', name, more)}"
+            target = f"docker://{registry.host}/library/{name}"
+            push = ("copy", "--quiet", "--dest-tls-verify=false", source, target)
+            subprocess.run([skopeo, *push], check=True, capture_output=True)
         yield f"http://{registry.host}"
 
 

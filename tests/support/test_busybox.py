@@ -34,3 +34,15 @@ def test_the_layer_has_a_shell_and_users() -> None:
         names = tar.getnames()
     assert len(names) == len(set(names))
     assert ETC.keys() <= set(names)
+
+
+def test_another_image_has_files_of_its_own() -> None:
+    more = {"etc/group": "root:x:0:\n", "var/opt/mark": "here"}
+    with tarfile.open(fileobj=io.BytesIO(layer(more))) as tar:
+        names = tar.getnames()
+        assert len(names) == len(set(names))
+        assert tar.getmember("var/opt").isdir()
+        for name, text in more.items():
+            file = tar.extractfile(name)
+            assert file is not None
+            assert file.read().decode() == text
