@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import hashlib
 import os
+import resource
 import select
 import signal
 import socket
@@ -17,6 +18,7 @@ from hypothesis import strategies as st
 
 from minidocker.namespaces.port_streams import SPARE
 from tests.namespaces.proxying import Proxied, listening, proxied, read_all, reset, until
+from tests.support.need import missing
 
 CHUNKS = st.lists(
     st.binary(min_size=1, max_size=20)
@@ -212,7 +214,18 @@ def test_an_urgent_byte_is_passed_on_like_others(bench: Bench, alone: bool) -> N
             assert read_all(accepted) == (b"" if alone else b"before!after")
 
 
-@pytest.mark.usefixtures("no_leak")
+@pytest.fixture
+def many_descriptors() -> Iterator[None]:
+    """The usual limit is 1024 (getrlimit(2)), and this process has both ends."""
+    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    if hard < 3000:
+        missing("this test needs 3000 open files: ulimit -n")
+    resource.setrlimit(resource.RLIMIT_NOFILE, (hard, hard))
+    yield
+    resource.setrlimit(resource.RLIMIT_NOFILE, (soft, hard))
+
+
+@pytest.mark.usefixtures("many_descriptors", "no_leak")
 def test_a_thousand_connections_at_once(bench: Bench) -> None:
     pairs = [bench.connect() for _ in range(1000)]
     for number, (client, _) in enumerate(pairs):
