@@ -13,7 +13,7 @@ from minidocker.containers.spec import ContainerSpec
 from minidocker.daemon.container_shapes import STORAGE_DRIVER
 from minidocker.daemon.create_fields import CONFIG
 from minidocker.daemon.fields import write_fields
-from minidocker.daemon.times import NEVER
+from minidocker.daemon.times import NEVER, is_rfc3339
 from minidocker.images.store import Image
 from minidocker.oci.image_config import run_defaults_json
 
@@ -45,7 +45,7 @@ def inspect(
         "RepoDigests": list(image.repo_digests),
         "Parent": parent,
         "Comment": config.history[-1].comment if config.history else "",
-        "Created": config.created or NEVER,
+        "Created": config.created if is_rfc3339(config.created) else NEVER,
         "DockerVersion": "",
         "Author": config.author,
         "Config": {**_CONFIG_DEFAULTS, **run_defaults_json(config.config)},

@@ -86,7 +86,6 @@ async def info(engine: Engine, request: Request) -> Answer:
                 ["Backing Filesystem", filesystem_of(facts.data_root, host_mounts())],
                 ["Supports d_type", "true"],
             ],
-            "SystemStatus": None,
             "Plugins": _PLUGINS,
             **_limits(engine),
             "Debug": facts.debug,
@@ -212,8 +211,6 @@ def registry_config(engine: Engine) -> dict[str, Any]:
         "Official": True,
     }
     return {
-        "AllowNondistributableArtifactsCIDRs": None,
-        "AllowNondistributableArtifactsHostnames": None,
         "InsecureRegistryCIDRs": ["::1/128", "127.0.0.0/8", *(n for n in insecure if "/" in n)],
         "IndexConfigs": {**indexes, "docker.io": hub},
         "Mirrors": hub["Mirrors"],

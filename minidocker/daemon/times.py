@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from datetime import UTC, datetime
 from typing import Final
 
@@ -20,6 +21,12 @@ def rfc3339(ns: int) -> str:
 def rfc3339_fixed(ns: int) -> str:
     """The same with nine digits always, as ``docker logs --timestamps`` has it."""
     return f"{_whole(ns)}.{ns % SECOND:09}Z"
+
+
+def is_rfc3339(text: str) -> bool:
+    """Whether it is a time that Go would read; what it says need not be a day that there is."""
+    form = r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d(\.\d+)?(Z|[+-]\d\d:\d\d)"
+    return re.fullmatch(form, text, re.ASCII) is not None
 
 
 def _whole(ns: int) -> str:

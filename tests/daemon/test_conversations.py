@@ -2,70 +2,17 @@
 
 from __future__ import annotations
 
-import contextlib
 import json
 import socket
-from collections.abc import Iterator
 from typing import Any
 
 import pytest
 
 from minidocker.wire.frames import FrameDecoder
+from tests.daemon.talk import UPGRADE, Talk, talks
 from tests.support.engine import Engine
 
 pytestmark = pytest.mark.kernel
-
-
-class Talk:
-    """One connection to the daemon."""
-
-    def __init__(self, engine: Engine) -> None:
-        self.sock = socket.socket(socket.AF_UNIX)
-        self.sock.settimeout(30)
-        self.sock.connect(str(engine.socket))
-        self.file = self.sock.makefile("rb")
-
-    def ask(self, method: str, path: str, body: Any = None, more: str = "") -> int:
-        """Send a request; the status of its answer, whose headers are then in ``headers``."""
-        data = b"" if body is None else json.dumps(body).encode()
-        kind = f"Content-Type: application/json\r\nContent-Length: {len(data)}\r\n"
-        head = f"{method} /v1.50{path} HTTP/1.1\r\nHost: docker\r\n{kind if data else ''}{more}\r\n"
-        self.sock.sendall(head.encode() + data)
-        self.status_line = self.file.readline().decode().rstrip()
-        self.headers = {}
-        while line := self.file.readline().decode().rstrip():
-            name, _, value = line.partition(": ")
-            self.headers[name.lower()] = value
-        return int(self.status_line.split()[1])
-
-    def chunk(self) -> bytes:
-        size = int(self.file.readline(), 16)
-        data = self.file.read(size)
-        self.file.readline()
-        return data
-
-    def body(self) -> Any:
-        return json.loads(self.file.read(int(self.headers["content-length"])))
-
-    def close(self) -> None:
-        self.file.close()
-        self.sock.close()
-
-
-@contextlib.contextmanager
-def talks(engine: Engine) -> Iterator[Any]:
-    """``begin()``: one more connection; all are closed at the end."""
-    opened: list[Talk] = []
-
-    def begin() -> Talk:
-        opened.append(Talk(engine))
-        return opened[-1]
-
-    try:
-        yield begin
-    finally:
-        for talk in opened:
-            talk.close()
 
 
 def create(talk: Talk, *command: str, **body: Any) -> str:
@@ -77,9 +24,6 @@ def create(talk: Talk, *command: str, **body: Any) -> str:
 
 def remove(talk: Talk, id: str) -> None:
     assert talk.ask("DELETE", f"/containers/{id}?force=1") == 204
-
-
-UPGRADE = "Connection: Upgrade\r\nUpgrade: tcp\r\n"
 
 
 def test_a_whole_docker_run(engine: Engine) -> None:

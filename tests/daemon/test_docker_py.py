@@ -213,7 +213,7 @@ def test_images(client: docker.DockerClient, busybox_mirror: str) -> None:
     api.check("ImageInspect", image.attrs)
     for row in client.api.images():
         api.check("ImageSummary", row)
-    api.check("ImageHistoryResponse", image.history())
+    api.check_reply("ImageHistory", image.history())
     name = f"own/{uuid.uuid4().hex[:8]}"
     assert image.tag(name, "1")
     with pytest.raises(APIError, match="ambiguous tag using digest algorithm as name"):

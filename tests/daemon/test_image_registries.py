@@ -96,9 +96,11 @@ def serve_search() -> Iterator[tuple[str, list[dict[str, list[str]]]]]:
     with ThreadingHTTPServer(("127.0.0.1", 0), Search) as server:
         thread = Thread(target=server.serve_forever, args=(0.02,))
         thread.start()
-        yield f"127.0.0.1:{server.server_address[1]}", asked
-        server.shutdown()
-        thread.join()
+        try:
+            yield f"127.0.0.1:{server.server_address[1]}", asked
+        finally:
+            server.shutdown()
+            thread.join()
 
 
 @pytest.mark.kernel

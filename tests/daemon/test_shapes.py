@@ -68,7 +68,7 @@ stored = st.builds(
 def test_images_are_shown_as_the_api_says(image: Image) -> None:
     api.check("ImageInspect", image_shapes.inspect(image, ["/l/2", "/l/1"], API))
     api.check("ImageSummary", image_shapes.summary(image, -1, API))
-    api.check("ImageHistoryResponse", image_shapes.history(image, [5]))
+    api.check_reply("ImageHistory", image_shapes.history(image, [5]))
 
 
 CONFIG = ImageConfig("arm64", "linux", variant="v8", created="1970-01-01T00:01:00Z")
@@ -112,21 +112,20 @@ def test_of_an_image_with_several_names_those_are_listed_that_match() -> None:
 
 # Statistics
 
+sizes = st.integers(0, (1 << 64) - 1)  # the kernel's counters
 counts = st.lists(
-    st.builds(IoCount, st.just(8), st.just(0), st.sampled_from(["Read", "write"]), st.integers(0)),
+    st.builds(IoCount, st.just(8), st.just(0), st.sampled_from(["Read", "write"]), sizes),
     max_size=2,
 ).map(tuple)
 usage = st.builds(
     Stats,
     version=st.sampled_from([1, 2]),
-    cpu=st.builds(CpuStats, st.integers(0), st.integers(0), st.integers(0)),
-    memory=st.builds(MemoryStats, st.integers(0), st.none() | st.integers(0)),
-    pids=st.builds(PidsStats, st.integers(0), st.none() | st.integers(0)),
+    cpu=st.builds(CpuStats, sizes, sizes, sizes),
+    memory=st.builds(MemoryStats, sizes, st.none() | sizes),
+    pids=st.builds(PidsStats, sizes, st.none() | sizes),
     io=st.builds(IoStats, counts, counts),
 )
-samples = st.builds(
-    Sample, usage, st.integers(1, 4 * 10**18), st.integers(0), st.just(2), st.just(1 << 30)
-)
+samples = st.builds(Sample, usage, st.integers(1, 4 * 10**18), sizes, st.just(2), st.just(1 << 30))
 
 
 @given(containers, samples, st.none() | samples)
