@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -90,10 +90,7 @@ def bindings(spec: ContainerSpec, cables: Sequence[Cable]) -> list[Binding]:
     return [read_binding(each.port, each.host, each.host_port, host) for each in asked]
 
 
-def targets(ports: Iterable[HostPort], cables: Sequence[Cable]) -> Mapping[HostPort, Cable]:
-    """Through which network each published port reaches the container: the way out's."""
-    ways_out = sorted(
-        (each for each in cables if not each.network.internal),
-        key=lambda each: -each.attachment.priority,
-    )
-    return dict.fromkeys(ports, ways_out[0]) if ways_out else {}
+def same_port(port: HostPort) -> Binding:
+    """What ``listen`` makes this very port of."""
+    only = range(port.host_port, port.host_port + 1)
+    return Binding(port.protocol, port.container_port, (port.host,), only)

@@ -14,11 +14,12 @@ from typing import Final
 from minidocker.containers.log_options import log_options
 from minidocker.containers.modes import CONTAINER, HOST, Modes
 from minidocker.containers.spec import ContainerSpec, HealthCheck, RestartPolicy
-from minidocker.errors import InvalidParameter, Refused
+from minidocker.errors import InvalidParameter
 
 _POLICIES: Final = ("no", "always", "unless-stopped", "on-failure")
 _MILLISECOND: Final = 1_000_000  # in nanoseconds
 _UNLIMITED: Final = (1 << 64) - 1  # RLIM_INFINITY as the runtime spec's uint64
+_MAC: Final = re.compile(r"[0-9a-f]{2}(:[0-9a-f]{2}){5}", re.IGNORECASE)
 
 
 def check_spec(spec: ContainerSpec) -> None:
@@ -40,8 +41,9 @@ def check_spec(spec: ContainerSpec) -> None:
         )
     if spec.shm_size < 0:
         raise InvalidParameter("SHM size can not be less than 0")
-    if spec.mac_address:
-        raise Refused("--mac-address needs a network, and there is only none and host yet")
+    for mac in (spec.mac_address, *(each.mac for each in spec.attachments)):
+        if mac and not _MAC.fullmatch(mac):
+            raise InvalidParameter(f"address {mac}: invalid MAC address")
     check_health(spec.health)
     check_restart(spec.restart, spec.auto_remove)
     for each in spec.ulimits:
@@ -73,12 +75,17 @@ def check_modes(spec: ContainerSpec, modes: Modes) -> None:
     if modes.uts.kind == HOST and spec.domainname:
         raise InvalidParameter("conflicting options: domainname and the UTS mode")
     for given, what in (
-        (spec.hostname, "hostname"),
-        (spec.dns, "dns"),
-        (spec.extra_hosts, "custom host-to-IP mapping"),
+        (spec.hostname, "hostname and the network mode"),
+        (spec.links, "container type network can't be used with links"),
+        (spec.dns, "dns and the network mode"),
+        (spec.extra_hosts, "custom host-to-IP mapping and the network mode"),
+        (spec.port_bindings, "port publishing and the container type network mode"),
+        (spec.publish_all, "port publishing and the container type network mode"),
     ):
         if joined and given:
-            raise InvalidParameter(f"conflicting options: {what} and the network mode")
+            raise InvalidParameter(f"conflicting options: {what}")
+    if modes.network.kind == HOST and spec.links:
+        raise InvalidParameter("conflicting options: host type networking can't be used with links")
     for name in spec.sysctls:
         if name.startswith("net.") and modes.network.kind in (HOST, CONTAINER):
             raise InvalidParameter(f"sysctl '{name}' not allowed in {modes.network.kind} network")
@@ -169,39 +176,3 @@ def check_sysctl(name: str) -> None:
 
 def _of_ipc(name: str) -> bool:
     return name.startswith(("kernel.msg", "kernel.shm", "fs.mqueue.")) or name == "kernel.sem"
-
-
-def log_limits(log: LogConfig) -> dict[str, int | str]:
-    """The launch protocol's ``log``: ``driver``, ``max_size`` (bytes; -1: none), ``max_file``.
-
-    Raises ``InvalidParameter`` for a driver or an option that does not exist, and
-    ``Refused`` for the ones that this engine does not have.
-    """
-    driver = log.driver or "json-file"
-    if driver not in _LOG_DRIVERS:
-        raise InvalidParameter(f"logger: no log driver named '{driver}' is registered")
-    size, files = DEFAULT_LOG_SIZE, DEFAULT_LOG_FILES
-    for name, value in log.options.items():
-        if name == "max-size":
-            size = parse_size(value)
-        elif name == "max-file":
-            files = int(value) if value.isdecimal() else 0
-        elif name in ("compress", "mode", "max-buffer-size", "labels", "env", "tag"):
-            if (name, value) not in (("compress", "false"), ("mode", "blocking")):
-                raise Refused(f"log option {name}={value} is not supported")
-        else:
-            raise InvalidParameter(f"unknown log opt '{name}' for {driver} log driver")
-    if files < 1:
-        raise InvalidParameter("max-file cannot be less than 1")
-    return {"driver": driver, "max_size": size, "max_file": files}
-
-
-def parse_size(text: str) -> int:
-    """``10m``, ``1.5GB`` in bytes (powers of 1024); -1: no limit.  Raises ``InvalidParameter``."""
-    if text == "-1":
-        return -1
-    match = _SIZE.fullmatch(text.strip())
-    if match is None:
-        raise InvalidParameter(f"invalid size: '{text}'")
-    number, unit = match.groups()
-    return int(float(number) * 1024 ** " kmgtp".index(unit.lower() or " "))

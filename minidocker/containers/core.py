@@ -17,6 +17,7 @@ from minidocker.containers.container import Container
 from minidocker.containers.events import EventBus
 from minidocker.containers.launch import Places, cgroup_path
 from minidocker.containers.link import Client, Link
+from minidocker.containers.networking import Networking
 from minidocker.containers.settle import Host
 from minidocker.containers.store import ContainerStore
 from minidocker.containers.waits import WaitRegistry
@@ -78,8 +79,9 @@ class Core:
         cgroups: Driver | None,
         events: EventBus,
         launcher: WarmLauncher,
+        networking: Networking,
     ) -> None:
-        self.launcher = launcher
+        self.launcher, self.networking = launcher, networking
         self.places, self.store, self.snapshots = places, store, snapshots
         self.cgroups, self.events = cgroups, events
         self.machine = cgroups.machine() if cgroups else None

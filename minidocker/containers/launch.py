@@ -21,7 +21,7 @@ from minidocker.containers.exec_spec import ExecSpec
 from minidocker.containers.files import hostname_of
 from minidocker.containers.log_options import log_request
 from minidocker.containers.merge import merge_environment
-from minidocker.containers.modes import NONE, parse_modes
+from minidocker.containers.modes import BRIDGE, NONE, parse_modes
 from minidocker.containers.runtime_spec import (
     NETWORK_SYSCTLS,
     Surroundings,
@@ -188,7 +188,7 @@ def surroundings(container: Container, host: Host, places: Places) -> Surroundin
         devices=find_devices(spec.devices, spec.privileged),
         thermal=host.thermal,
         cgroup_path=cgroup_path(container),
-        network_sysctls=NETWORK_SYSCTLS if modes.network.kind == NONE else {},
+        network_sysctls=NETWORK_SYSCTLS if modes.network.kind in (NONE, BRIDGE) else {},
     )
 
 

@@ -201,6 +201,7 @@ class Lifecycle:
                 await asyncio.to_thread(clear)
             except (OSError, SystemFailure) as error:
                 log.warning("the cgroup of container %s stays: %s", container.id, error)
+        await self._core.networking.unplug(container)
         remove_run_directory(self._core, container.id)
 
     # Restart policy

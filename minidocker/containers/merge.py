@@ -55,7 +55,7 @@ def merge_command(
         if not command:
             command = _words(image.cmd)
         if entrypoint is None:
-            entrypoint = _words(image.entrypoint)
+            entrypoint = _words(image.entrypoint) or None
     if entrypoint == ("",):
         entrypoint = None
     return entrypoint, command

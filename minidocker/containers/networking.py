@@ -10,7 +10,6 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import logging
-import os
 from collections.abc import Callable, Collection, Sequence
 from typing import Any
 
@@ -19,18 +18,27 @@ from minidocker.containers.cables import Cable
 from minidocker.containers.container import Container
 from minidocker.containers.events import EventBus
 from minidocker.containers.launch import Places
-from minidocker.containers.link import Link
+from minidocker.containers.naming import Naming
 from minidocker.containers.network_spec import Attachment
+from minidocker.containers.publishing import Publishing
+from minidocker.containers.rewiring import rewire
+from minidocker.containers.store import ContainerStore
 from minidocker.errors import MinidockerError, NotFound, SystemFailure
-from minidocker.linux.messages import Channel, connect_unix
 from minidocker.linux.netlink import RouteSocket
 from minidocker.linux.plan import Step, StepFailed, perform
 from minidocker.networks import bridges
-from minidocker.networks.endpoints import EndpointStore, HostPort
+from minidocker.networks.endpoints import EndpointStore
 from minidocker.networks.firewall import Firewall
-from minidocker.networks.network import Network
-from minidocker.networks.ports import Listening, listen
-from minidocker.networks.rules import Published
+from minidocker.networks.network import (
+    BRIDGE_NAME,
+    DEFAULT,
+    DEFAULT_BRIDGE,
+    HOST_BINDING,
+    ICC,
+    MASQUERADE,
+    MTU,
+    Network,
+)
 from minidocker.networks.store import NetworkStore, Wanted
 
 log = logging.getLogger(__name__)
@@ -48,11 +56,16 @@ class Networking:
         firewall: Firewall,
         events: EventBus,
         places: Places,
+        bridge: str,
+        containers: ContainerStore,
     ) -> None:
+        """``bridge``: the interface of the default network."""
         self.networks, self.endpoints = networks, endpoints
         self._firewall, self._events, self._places = firewall, events, places
+        self._bridge = bridge  # of the default network
+        self.naming = Naming(containers, endpoints, self.cables)
+        self._publishing = Publishing(networks, endpoints, places)
         self._changing = asyncio.Lock()  # of bridges and rules
-        self._listening: dict[str, list[Listening]] = {}  # of containers that are being started
 
     # A start
 
@@ -78,7 +91,7 @@ class Networking:
             network = self._network(attachment)
             self.endpoints.join(network, wishes.joining(container, attachment, network))
         cables = self.cables(container)
-        self._publish(container, cables)
+        self._publishing.take(container, cables)
         await self._prepare(cables, done)
         return _request(cables)
 
@@ -87,31 +100,6 @@ class Networking:
             return self.networks.get(attachment.network)
         except NotFound as error:
             raise NotFound(f"network {attachment.network} not found") from error
-
-    def _publish(self, container: Container, cables: Sequence[Cable]) -> None:
-        listening = self._listening.setdefault(container.id, [])
-        for binding in wishes.bindings(container.spec, cables):
-            taken = {
-                (each.protocol, each.host, each.host_port) for each in self.endpoints.published()
-            }
-            try:
-                opened = listen(binding, taken)
-            except SystemFailure as error:
-                raise SystemFailure(
-                    "driver failed programming external connectivity on endpoint "
-                    f"{container.name} ({cables[0].endpoint.id}): {error}"
-                ) from error
-            listening += opened
-            for each in opened:
-                self.endpoints.publish(
-                    HostPort(
-                        container.id,
-                        each.protocol,
-                        each.container_port,
-                        each.host,
-                        each.host_port,
-                    )
-                )
 
     async def _prepare(self, cables: Sequence[Cable], done: Done) -> None:
         """The bridges and rules that are missing: none, most of the time."""
@@ -131,30 +119,18 @@ class Networking:
             for each in self.networks.all()
             if each.bridge in coming or bridges.exists(each.bridge)
         ]
-        return self._firewall.steps(networks, self._published())
+        return self._firewall.steps(networks, self._publishing.rules())
 
-    def _published(self) -> list[Published]:
-        found = []
-        for container_id in {each.container_id for each in self.endpoints.published()}:
-            ways = {each.id: each for each in self.endpoints.all(container_id=container_id)}
-            for port in self.endpoints.published(container_id):
-                for endpoint in ways.values():
-                    network = self.networks.get(endpoint.network_id)
-                    if network.internal:
-                        continue
-                    found += [
-                        Published(
-                            port.protocol,
-                            port.host,
-                            port.host_port,
-                            str(address.ip),
-                            port.container_port,
-                            network.bridge,
-                        )
-                        for address in endpoint.addresses
-                    ]
-                    break
-        return found
+    def host_lines(self, container: Container, hostname: str) -> list[tuple[str, str]]:
+        """(address, names) for its /etc/hosts: itself, and on the default network its links."""
+        spec, cables = container.spec, self.cables(container)
+        full = f"{hostname}.{spec.domainname} {hostname}" if spec.domainname else hostname
+        return [(str(one.ip), full) for each in cables for one in each.endpoint.addresses]
+
+    def host_gateway(self) -> str:
+        """The machine's address as containers see it."""
+        default = self._default()
+        return str(next(each.ip for each in default.gateways() if each.version == 4))
 
     # While it runs
 
@@ -169,20 +145,17 @@ class Networking:
 
     async def plugged(self, container: Container, pidfd: int, sockets: Sequence[int]) -> None:
         """It runs: answer its questions for names, carry what comes to its ports."""
-        for cable in self.cables(container):
+        cables = self.cables(container)
+        for cable in cables:
             self._tell("connect", cable.network, container)
-        for fd in sockets:
-            os.close(fd)
-        for each in self._listening.pop(container.id, ()):
-            each.sock.close()
+        await self.naming.serve(container, sockets)
+        await self._publishing.carry(container, cables, pidfd)
 
     async def unplug(self, container: Container) -> None:
         """It has ended, or could not be started."""
-        for each in self._listening.pop(container.id, ()):
-            each.sock.close()
+        await self.naming.stop(container)
         cables = self.cables(container)
-        published = bool(self.endpoints.published(container.id))
-        self.endpoints.unpublish(container.id)
+        published = await self._publishing.give_back(container)
         for endpoint in self.endpoints.all(container_id=container.id):
             self.endpoints.leave(endpoint)
         if published:
@@ -210,68 +183,56 @@ class Networking:
         if pidfd is None:
             return
         network = self._network(attachment)
+        asked = wishes.has_names(self.cables(container))
         endpoint = self.endpoints.join(network, wishes.joining(container, attachment, network))
         try:
             await self._prepare([Cable(network, endpoint, attachment)], lambda *step: None)
             cables = self.cables(container)
             new = [wishes.interface(each) for each in cables if each.endpoint == endpoint]
-            await self._rewire(pidfd, plug=new, gateways=wishes.gateways(cables))
-        except MinidockerError:
+            sockets = await rewire(
+                self._places.launcher,
+                pidfd,
+                plug=new,
+                gateways=wishes.gateways(cables),
+                names=wishes.has_names(cables) and not asked,
+            )
+        except (MinidockerError, OSError):
             self.endpoints.leave(endpoint)
             raise
+        await self.naming.serve(container, sockets)
         self._tell("connect", network, container)
 
     async def disconnect(self, container: Container, network: Network, pidfd: int | None) -> None:
         """Unplug it from the network; where all else goes to, if that went there, is another."""
-        gone = [each for each in self.cables(container) if each.network.id == network.id]
+        cables = self.cables(container)
+        gone = [each for each in cables if each.network.id == network.id]
+        if not gone:
+            return
+        left = [each for each in cables if each not in gone]
+        if pidfd is not None:
+            names = [each.endpoint.interface for each in gone]
+            gateways = wishes.gateways(left)
+            await rewire(self._places.launcher, pidfd, unplug=names, gateways=gateways)
         for cable in gone:
-            if pidfd is not None:
-                left = [each for each in self.cables(container) if each not in gone]
-                await self._rewire(
-                    pidfd, unplug=[cable.endpoint.interface], gateways=wishes.gateways(left)
-                )
             self.endpoints.leave(cable.endpoint)
-        if gone:
-            await self._apply()
-            self._tell("disconnect", network, container)
+        if pidfd is not None:
+            await self._publishing.move(container, left, pidfd)
+        await self._apply()
+        self._tell("disconnect", network, container)
 
-    async def _rewire(
-        self,
-        pidfd: int,
-        *,
-        plug: Sequence[dict[str, Any]] = (),
-        unplug: Sequence[str] = (),
-        gateways: Sequence[tuple[str, str]] = (),
-        names: bool = False,
-    ) -> list[int]:
-        """Have a process do it inside; the sockets of the name service, if they are wanted."""
-        channel = Channel(connect_unix(str(self._places.launcher)))
-        request = {
-            "op": "rewire",
-            "plug": list(plug),
-            "unplug": list(unplug),
-            "gateways": [list(each) for each in gateways],
-            "names": names,
-        }
-        channel.send(request, [pidfd])
-        link = Link(channel.sock)
-        sockets: list[int] = []
-        try:
-            while (received := await link.receive()) is not None:
-                message, fds = received
-                sockets += fds
-                if message.get("event") == "rewired":
-                    return sockets
-                if message.get("event") == "failed":
-                    raise SystemFailure(message["message"])
-        finally:
-            link.close()
-        raise SystemFailure("the process that changes a container's network ended")
+    async def resume(self, container: Container, pidfd: int) -> None:
+        """It ran while there was no daemon, and nobody answered its questions for names."""
+        cables = self.cables(container)
+        if wishes.has_names(cables):
+            gateways = wishes.gateways(cables)
+            sockets = await rewire(self._places.launcher, pidfd, gateways=gateways, names=True)
+            await self.naming.serve(container, sockets)
 
     # The engine's start and end
 
     async def reconcile(self, running: Collection[str]) -> None:
         """Make the records, the bridges and the rules true for the containers that run."""
+        self._default()
         for endpoint in self.endpoints.all():
             if endpoint.container_id not in running:
                 self.endpoints.leave(endpoint)
@@ -288,8 +249,24 @@ class Networking:
                 )
         await self._apply()
 
+    def _default(self) -> Network:
+        """The network that is there from the start."""
+        with contextlib.suppress(NotFound):
+            return self.networks.get(DEFAULT)
+        options = {
+            DEFAULT_BRIDGE: "true",
+            ICC: "true",
+            MASQUERADE: "true",
+            HOST_BINDING: "0.0.0.0",
+            BRIDGE_NAME: self._bridge,
+            MTU: "1500",
+        }
+        with RouteSocket() as here:
+            return self.networks.create(Wanted(DEFAULT, options=options), here.routes())
+
     async def close(self) -> None:
         """The daemon ends: what no container uses goes; what runs goes on."""
+        await self.naming.close()
         async with self._changing:
             for network in self.networks.all():
                 if not self.endpoints.all(network_id=network.id):

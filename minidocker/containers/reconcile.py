@@ -34,6 +34,8 @@ LATE_MONITORS = 2.0  # seconds until one that was being forked as the last daemo
 async def reconcile(core: Core, lifecycle: Lifecycle) -> None:
     """Take over what runs, deal with what ended, finish what was begun, remove what is nobody's."""
     living = await monitors(core)
+    running = {each.id for each in core.store.all() if each.state.running}
+    await core.networking.reconcile(running | living.keys())
     for container in core.store.all():
         run = living.pop(container.id, None)
         try:
@@ -124,6 +126,10 @@ async def _take_over(core: Core, lifecycle: Lifecycle, container: Container, run
         with contextlib.suppress(OSError, SystemFailure):
             await asyncio.to_thread(cgroup.freeze if paused else cgroup.thaw)
     lifecycle.watch(run)
+    try:
+        await core.networking.resume(container, run.pidfd)
+    except (MinidockerError, OSError) as error:
+        log.error("container %s has no name service: %s", container.id, error)
 
 
 def orphan(core: Core, container: Container) -> Run | None:

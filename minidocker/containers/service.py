@@ -22,9 +22,9 @@ from minidocker.containers import state as life
 from minidocker.containers.archive import Archives
 from minidocker.containers.container import Container
 from minidocker.containers.core import Core
+from minidocker.containers.creating import dry_run, make_files
 from minidocker.containers.events import EventBus
 from minidocker.containers.execs import Exec, Execs, ExecSpec
-from minidocker.containers.files import hostname_of, share_files, write_files
 from minidocker.containers.filesystem import ContainerFiles
 from minidocker.containers.health import HealthChecks
 from minidocker.containers.launch import Places, seccomp
@@ -32,13 +32,14 @@ from minidocker.containers.lifecycle import Lifecycle
 from minidocker.containers.link import Client
 from minidocker.containers.logs import LogLine, Wish, read_log
 from minidocker.containers.merge import command_line
-from minidocker.containers.modes import Modes
 from minidocker.containers.names import new_id
+from minidocker.containers.network_changes import connect, disconnect
+from minidocker.containers.network_spec import Attachment
+from minidocker.containers.networking import Networking
 from minidocker.containers.reconcile import late_monitors, reconcile
 from minidocker.containers.security import Security, effective_capabilities
-from minidocker.containers.settle import settle
+from minidocker.containers.settle import Settled, settle
 from minidocker.containers.spec import ContainerSpec, RestartPolicy
-from minidocker.containers.start import plan
 from minidocker.containers.store import ContainerStore
 from minidocker.containers.top import parse_ps, run_ps
 from minidocker.containers.update import update
@@ -46,9 +47,13 @@ from minidocker.containers.waits import Waiter, parse_condition
 from minidocker.containers.warm import WarmLauncher
 from minidocker.errors import SystemFailure, Unimplemented
 from minidocker.images.store import Image
-from minidocker.layers.snapshot import Snapshot, Snapshots
+from minidocker.layers.snapshot import Snapshots
 from minidocker.layers.trees import remove_tree
 from minidocker.namespaces.trace import read_trace
+from minidocker.networks.endpoints import EndpointStore
+from minidocker.networks.firewall import Firewall
+from minidocker.networks.network import Network, own_names
+from minidocker.networks.store import NetworkStore
 
 __all__ = ["Containers", "Places"]
 
@@ -73,10 +78,20 @@ class Containers:
         launcher: WarmLauncher | None = None,
     ) -> None:
         store = ContainerStore(db)
+        bridge, table = own_names(str(places.root.parent))
+        self.networking = Networking(
+            NetworkStore(db), EndpointStore(db), Firewall(table), events, places, bridge, store
+        )
         places.root.mkdir(mode=0o711, parents=True, exist_ok=True)
         places.rootfs.mkdir(mode=0o700, parents=True, exist_ok=True)
         self._core = Core(
-            places, store, snapshots, cgroups, events, launcher or WarmLauncher(places.run)
+            places,
+            store,
+            snapshots,
+            cgroups,
+            events,
+            launcher or WarmLauncher(places.run),
+            self.networking,
         )
         self.files = ContainerFiles(self._core)
         self.archives = Archives(self._core)
@@ -95,6 +110,7 @@ class Containers:
 
     async def close(self) -> None:
         """Stop watching; the containers run on."""
+        await self.networking.close()
         await self._core.close()
 
     # -- records
@@ -109,7 +125,7 @@ class Containers:
         ``Conflict`` (name taken), ``NotFound`` (a container or network it refers to).
         """
         core = self._core
-        settled = settle(spec, image.config.config, core.host, core.machine, self.get)
+        settled = self._settle(spec, image)
         container = Container(
             id=new_id(),
             name=core.store.free_name(name),
@@ -121,7 +137,7 @@ class Containers:
             args=command_line(settled.spec),
         )
         try:
-            self._make_files(container, settled.modes)
+            make_files(core, container, settled.modes)
             core.store.add(container)
         except BaseException:
             # Whatever it was: a container is made whole or not at all.
@@ -132,29 +148,11 @@ class Containers:
 
     def warnings(self, spec: ContainerSpec, image: Image) -> list[str]:
         """What create should warn about: limits this kernel cannot keep."""
-        core = self._core
-        return list(settle(spec, image.config.config, core.host, core.machine, self.get).warnings)
+        return list(self._settle(spec, image).warnings)
 
     def plan(self, spec: ContainerSpec, image: Image) -> list[dict[str, str]]:
         """The steps of a start, and nothing is made: {"process", "text", "chapter"} each."""
-        core = self._core
-        settled = settle(spec, image.config.config, core.host, core.machine, self.get)
-        id = new_id()
-        container = Container(
-            id=id,
-            name="",
-            spec=settled.spec,
-            image_id=image.id,
-            diff_ids=image.config.diff_ids,
-            args=command_line(settled.spec),
-        )
-        home = core.places.directory(id)
-        lower = tuple(str(each) for each in core.snapshots.layers.lower_dirs(image.config.diff_ids))
-        snapshot = Snapshot((f"{home}/init", *lower), f"{home}/upper", f"{home}/work")
-        return [
-            {"process": process, "text": step.describe(), "chapter": step.chapter}
-            for process, step in plan(core, container, snapshot)
-        ]
+        return dry_run(self._core, self._settle(spec, image), image)
 
     def get(self, ref: str) -> Container:
         """The container as it is now (a frozen value: ask again for news)."""
@@ -173,6 +171,7 @@ class Containers:
         container = self.get(ref)
         old = container.name
         renamed = self._core.store.rename(container, name)
+        self.networking.naming.renamed(renamed)
         self._core.publish(renamed, "rename", oldName=f"/{old}")
 
     async def update(
@@ -377,18 +376,22 @@ class Containers:
         """IDs of its execs that run or wait to run."""
         return self._execs.of(self.get(ref).id)
 
+    # -- networks
+
+    async def connect(self, ref: str, attachment: Attachment) -> None:
+        """Put it into one more network.  See ``network_changes.connect``."""
+        await self._core.finish(connect(self._core, self.get(ref), attachment))
+
+    async def disconnect(self, ref: str, network: Network, force: bool = False) -> None:
+        """Take it out of a network.  See ``network_changes.disconnect``."""
+        await self._core.finish(disconnect(self._core, self.get(ref), network, force))
+
     # -- within
 
-    def _make_files(self, container: Container, modes: Modes) -> None:
+    def _settle(self, spec: ContainerSpec, image: Image) -> Settled:
         core = self._core
-        directory = core.places.directory(container.id)
-        core.snapshots.prepare(container.id, container.diff_ids)
-        partner = modes.joined.get("network")
-        if partner is not None:
-            share_files(directory, core.places.directory(partner))
-            return
-        name = hostname_of(container.spec, modes, container.short_id, core.host.name)
-        write_files(directory, container.spec, modes, name, core.host.files)
+        find = self.networking.networks.get
+        return settle(spec, image.config.config, core.host, core.machine, self.get, find)
 
     async def _warm_up(self) -> None:
         """The first start should not wait for what all starts need: the default filter."""

@@ -22,6 +22,7 @@ from minidocker.containers.files import HostFiles, hostname_of, hosts_text, reso
 from minidocker.containers.merge import merge
 from minidocker.containers.modes import HOST, SHAREABLE, Modes, parse_modes
 from minidocker.containers.mounts import check_mounts
+from minidocker.containers.network_settle import FindNetwork, with_networks
 from minidocker.containers.security import (
     Security,
     effective_capabilities,
@@ -90,12 +91,13 @@ def settle(
     host: Host,
     machine: Machine | None,
     lookup: Callable[[str], Container],
+    find_network: FindNetwork,
 ) -> Settled:
     """Complete ``asked`` from the image, and refuse what cannot be.
 
     ``machine``: what its cgroups can do; None where there are none.  ``lookup`` finds the
-    containers whose namespaces are shared.  Raises ``InvalidParameter``, ``Refused``,
-    ``NotFound``.
+    containers whose namespaces are shared, ``find_network`` the networks.  Raises
+    ``InvalidParameter``, ``Refused``, ``NotFound``.
     """
     spec = merge(asked, image)
     check_spec(spec)
@@ -110,7 +112,7 @@ def settle(
     hosts_text(spec.extra_hosts, modes, host.files.hosts)
     resolv_conf_text(spec, modes, host.files.resolv_conf)
     spec, warnings = with_limits(spec, machine)
-    spec = with_partners(spec, modes, lookup)
+    spec = with_networks(with_partners(spec, modes, lookup), find_network)
     return Settled(spec, parse_modes(spec), warnings)
 
 

@@ -11,9 +11,13 @@ import os
 import shutil
 import time
 from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
 
+from minidocker.containers.cables import has_names
 from minidocker.containers.container import Container
 from minidocker.containers.core import Core, Run
+from minidocker.containers.files import hostname_of, write_files
 from minidocker.containers.launch import AskLauncher, cgroup_path, container_request, limits
 from minidocker.containers.link import Client, Link
 from minidocker.containers.modes import parse_modes
@@ -34,7 +38,7 @@ def plan(core: Core, container: Container, snapshot: Snapshot) -> list[tuple[str
     )
     join = list(parse_modes(container.spec).joined)
     request["join"] = {kind: index for index, kind in enumerate(join)}
-    own: list[Step] = []
+    own, request["network"] = core.networking.plan(container)
     if core.cgroups:
         own += core.cgroups.plan(cgroup_path(container), limits(container.spec))
     own.append(AskLauncher(str(core.places.launcher), len(join), lambda: None))
@@ -56,7 +60,11 @@ async def launch(core: Core, container: Container) -> Run:
         joined = _joined(core, container)
         make_sources(container.spec.mounts)
         check_propagation(container.spec.mounts)
-        link = _ask(core, container, joined, clients)
+        trace = core.daemon_traces[container.id] = []
+        network = await core.networking.plug(container, _Steps(trace).done)
+        if network:
+            write_name_files(core, container)
+        link = _ask(core, container, joined, clients, network)
     except OSError as error:
         await _take_back(core, container)
         raise StartFailed(f"cannot start container {container.id}: {error}") from error
@@ -70,7 +78,11 @@ async def launch(core: Core, container: Container) -> Run:
 
 
 def _ask(
-    core: Core, container: Container, joined: dict[str, int], clients: Sequence[Client]
+    core: Core,
+    container: Container,
+    joined: dict[str, int],
+    clients: Sequence[Client],
+    network: dict[str, Any],
 ) -> Link:
     """The daemon's own steps, each timed; the link to the new monitor."""
     places, cgroup = core.places, core.cgroup(container)
@@ -83,6 +95,7 @@ def _ask(
     )
     request["join"] = {kind: index for index, kind in enumerate(joined)}
     request["clients"] = [client.to_message() for client in clients]
+    request["network"] = network
     fds = [*joined.values(), *(client.fd for client in clients)]
     channels: list[Channel] = []
 
@@ -94,21 +107,51 @@ def _ask(
     if core.cgroups:
         steps += core.cgroups.plan(cgroup_path(container), limits(container.spec))
     steps.append(AskLauncher(str(places.launcher), len(fds), send))
-    trace = core.daemon_traces[container.id] = []
+    steps_done = _Steps(core.daemon_traces[container.id])
     places.trace(container.id).unlink(missing_ok=True)
-
-    def done(step: Step, began: int, took: int, error: str = "") -> None:
-        trace.append(trace_entry("daemon", os.getpid(), step, began, took, error))
-
     try:
-        perform(steps, done)
+        perform(steps, steps_done.done)
     except StepFailed as failed:
         why = _explained(failed)
-        done(failed.step, failed.began_ns, time.monotonic_ns() - failed.began_ns, why)
+        steps_done.failed(failed, why)
         for channel in channels:
             channel.close()
         raise StartFailed(why) from failed
     return Link(channels[0].sock)
+
+
+@dataclass(frozen=True)
+class _Steps:
+    """The daemon's own part of the trace."""
+
+    trace: list[dict[str, Any]]
+
+    def done(self, step: Step, began: int, took: int, error: str = "") -> None:
+        self.trace.append(trace_entry("daemon", os.getpid(), step, began, took, error))
+
+    def failed(self, failed: StepFailed, why: str) -> None:
+        took = time.monotonic_ns() - failed.began_ns
+        self.done(failed.step, failed.began_ns, took, why)
+
+
+def write_name_files(core: Core, container: Container) -> None:
+    """/etc/hosts and the like, with what its networks have given it.
+
+    In place: a running container has them mounted.
+    """
+    cables = core.networking.cables(container)
+    modes = parse_modes(container.spec)
+    hostname = hostname_of(container.spec, modes, container.short_id, core.host.name)
+    write_files(
+        core.places.directory(container.id),
+        container.spec,
+        modes,
+        hostname,
+        core.host.files,
+        core.networking.host_lines(container, hostname),
+        gateway=core.networking.host_gateway(),
+        named=has_names(cables),
+    )
 
 
 def _explained(failed: StepFailed) -> str:
@@ -142,7 +185,9 @@ async def _answer(core: Core, container: Container, link: Link) -> Run:
         link.close()
         await _take_back(core, container)
         raise StartFailed(event["message"], event["exit_code"])
-    return Run(container.id, event["pid"], fds[0], link)
+    pidfd, *sockets = fds
+    await core.networking.plugged(container, pidfd, sockets)
+    return Run(container.id, event["pid"], pidfd, link)
 
 
 async def _take_back(core: Core, container: Container) -> None:
@@ -155,6 +200,7 @@ async def _take_back(core: Core, container: Container) -> None:
 
         with contextlib.suppress(OSError, SystemFailure):  # the next start makes it anew
             await asyncio.to_thread(clear)
+    await core.networking.unplug(container)
     remove_run_directory(core, container.id)
 
 

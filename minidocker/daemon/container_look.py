@@ -44,7 +44,7 @@ async def summaries(engine: Engine, chosen: Sequence[Container], sized: bool) ->
         container_shapes.summary(
             each,
             image_name(engine, each),
-            engine.network_of(each),
+            engine.place_of(each),
             now,
             await _around(engine, each, sized=True) if sized else None,
         )
@@ -87,7 +87,7 @@ async def _around(engine: Engine, container: Container, sized: bool) -> Around:
     return Around(
         directory=directory,
         log_path=engine.containers.log_path(container.id),
-        network_id=engine.network_of(container),
+        place=engine.place_of(container),
         host_name=os.uname().nodename,
         lower=engine.layer_directories(container.diff_ids),
         exec_ids=engine.containers.execs_of(container.id),

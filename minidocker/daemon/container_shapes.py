@@ -6,7 +6,6 @@ without looking first.  Engine API, ContainerInspectResponse, ContainerSummary.
 
 from __future__ import annotations
 
-import hashlib
 import shlex
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -20,6 +19,8 @@ from minidocker.containers.spec import ContainerSpec
 from minidocker.daemon.create_fields import CONFIG, HOST, RESOURCES, THROTTLES
 from minidocker.daemon.fields import write_fields
 from minidocker.daemon.mount_fields import mount_points, write_mounts
+from minidocker.daemon.network_fields import write_port_bindings
+from minidocker.daemon.network_shapes import Place, endpoints, network_settings, port_rows
 from minidocker.daemon.times import SECOND, human_duration, rfc3339
 
 STORAGE_DRIVER: Final = "overlay2"
@@ -35,7 +36,7 @@ class Around:
 
     directory: Path
     log_path: Path | None
-    network_id: str
+    place: Place
     host_name: str = ""
     lower: Sequence[str] = ()
     exec_ids: Sequence[str] = ()
@@ -74,7 +75,7 @@ def inspect(container: Container, around: Around) -> dict[str, Any]:
     return shown | {
         "Mounts": mount_points(container.spec.mounts),
         "Config": config(container, around.host_name),
-        "NetworkSettings": network_settings(container, around.network_id),
+        "NetworkSettings": network_settings(container, around.place),
     }
 
 
@@ -153,12 +154,10 @@ def host_config(spec: ContainerSpec) -> dict[str, Any]:
         "CgroupnsMode": spec.cgroupns_mode or "private",
         "ContainerIDFile": "",
         "NetworkMode": spec.network_mode,
-        "PortBindings": {},
-        "PublishAllPorts": False,
+        "PortBindings": write_port_bindings(spec.port_bindings),
         "VolumeDriver": "",
         "VolumesFrom": None,
         "Cgroup": "",
-        "Links": None,
         "Runtime": spec.runtime,
         "Isolation": spec.isolation,
         "DeviceRequests": None,
@@ -170,66 +169,11 @@ def host_config(spec: ContainerSpec) -> dict[str, Any]:
     }
 
 
-# Networks: none and host have no addresses, but inspect has every key.
-
-_NO_ADDRESS: Final = {
-    "EndpointID": "",
-    "Gateway": "",
-    "GlobalIPv6Address": "",
-    "GlobalIPv6PrefixLen": 0,
-    "IPAddress": "",
-    "IPPrefixLen": 0,
-    "IPv6Gateway": "",
-    "MacAddress": "",
-}
-
-
-def network_id(engine_id: str, name: str) -> str:
-    """The ID of a network that every engine has: its own, and always the same."""
-    return hashlib.sha256(f"{engine_id} network {name}".encode()).hexdigest()
-
-
-def network_settings(container: Container, network: str) -> dict[str, Any]:
-    """``NetworkSettings``.  ``network``: the ID of the network in the spec."""
-    return {
-        "Bridge": "",
-        "SandboxID": "",
-        "SandboxKey": "",
-        "Ports": {},
-        "HairpinMode": False,
-        "LinkLocalIPv6Address": "",
-        "LinkLocalIPv6PrefixLen": 0,
-        "SecondaryIPAddresses": None,
-        "SecondaryIPv6Addresses": None,
-        **_NO_ADDRESS,
-        "Networks": endpoints(container, network),
-    }
-
-
-def endpoints(container: Container, network: str) -> dict[str, Any]:
-    """One network and the connection to it; none of its own in ``container:X``."""
-    mode = container.spec.network_mode
-    if mode.startswith("container:"):
-        return {}
-    return {
-        mode: {
-            "IPAMConfig": None,
-            "Links": None,
-            "Aliases": None,
-            "DriverOpts": None,
-            "GwPriority": 0,
-            "NetworkID": network,
-            "DNSNames": None,
-            **_NO_ADDRESS,
-        }
-    }
-
-
 # The list
 
 
 def summary(
-    container: Container, image_name: str, network: str, now_ns: int, around: Around | None = None
+    container: Container, image_name: str, place: Place, now_ns: int, around: Around | None = None
 ) -> dict[str, Any]:
     """One of ``GET /containers/json``.  ``around`` when sizes are asked for."""
     spec = container.spec
@@ -240,12 +184,12 @@ def summary(
         "ImageID": container.image_id,
         "Command": command_text(container),
         "Created": container.created_ns // SECOND,
-        "Ports": [],
+        "Ports": port_rows(container, place.ports),
         "Labels": dict(spec.labels),
         "State": container.state.status,
         "Status": status_text(container.state, now_ns),
         "HostConfig": {"NetworkMode": spec.network_mode},
-        "NetworkSettings": {"Networks": endpoints(container, network)},
+        "NetworkSettings": {"Networks": endpoints(container, place)},
         "Mounts": mount_points(spec.mounts),
     }
     if around is not None:

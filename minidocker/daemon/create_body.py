@@ -23,7 +23,6 @@ from minidocker.daemon.create_fields import (
 )
 from minidocker.daemon.fields import (
     a_list,
-    an_object,
     flag,
     lower_keys,
     number,
@@ -32,12 +31,12 @@ from minidocker.daemon.fields import (
     wrong,
 )
 from minidocker.daemon.mount_fields import read_mounts
+from minidocker.daemon.network_fields import read_attachments, read_port_bindings
 from minidocker.errors import InvalidParameter, Refused
 
 RUNTIME: Final = "minidocker"
 # Docker's own name for its default one: clients and compose files say it.
 RUNTIMES: Final = (RUNTIME, "runc")
-NETWORKS: Final = ("none", "host")
 DeviceNumber = Callable[[str], tuple[int, int]]
 """The (major, minor) of a block device by its path; raises ``InvalidParameter``."""
 
@@ -45,12 +44,12 @@ DeviceNumber = Callable[[str], tuple[int, int]]
 _OTHER_CONFIG: Final = {"volumes", "networkdisabled", "hostconfig", "networkingconfig", "runtime"}
 _OTHER_HOST: Final = {
     *("binds", "mounts", "tmpfs", "volumedriver", "networkmode", "runtime", "isolation"),
+    "portbindings",
     "containeridfile",  # where the client wrote the ID: its own business
     *(name.lower() for name, _, _ in THROTTLES),
 }
 _KNOWN_CONFIG: Final = _OTHER_CONFIG | {field.name.lower() for field in CONFIG}
 _KNOWN_HOST: Final = _OTHER_HOST | {field.name.lower() for field in (*HOST, *RESOURCES)}
-_NO_NETWORK: Final = "this engine has the networks none and host only, so far"
 
 
 def read_create(body: Any, device_number: DeviceNumber, platform: str = "") -> ContainerSpec:
@@ -66,11 +65,15 @@ def read_create(body: Any, device_number: DeviceNumber, platform: str = "") -> C
     disabled = flag(config.get("networkdisabled") or False, "NetworkDisabled")
     mode = network_mode("none" if disabled else host.get("networkmode") or "")
     values = read_fields(config, CONFIG) | read_fields(host, HOST, "HostConfig.")
-    check_endpoints(config.get("networkingconfig"), mode)
+    attachments = read_attachments(
+        config.get("networkingconfig"), mode, values.get("mac_address", "")
+    )
     return ContainerSpec(
         **values,
         mounts=read_mounts(host, config.get("volumes")),
         network_mode=mode,
+        attachments=attachments,
+        port_bindings=read_port_bindings(host.get("portbindings")),
         resources=read_resources(host, device_number),
         runtime=runtime(host.get("runtime") or config.get("runtime") or ""),
         isolation=isolation(host.get("isolation") or ""),
@@ -91,27 +94,8 @@ def _refuse_unknown(given: Mapping[str, Any], known: set[str], prefix: str) -> N
 
 
 def network_mode(asked: Any) -> str:
-    """``none`` (which is also the default), ``host`` or ``container:X``; else ``Refused``."""
-    mode = text(asked, "HostConfig.NetworkMode")
-    if mode in ("", "default"):
-        return "none"
-    if mode in NETWORKS or mode.startswith("container:"):
-        return mode
-    raise Refused(f"--net {mode} is not supported: {_NO_NETWORK}")
-
-
-def check_endpoints(networking: Any, mode: str) -> None:
-    """Settings of a network connection: there is nothing to set on none and host."""
-    given = lower_keys(networking or {}, "NetworkingConfig")
-    endpoints = an_object(given.get("endpointsconfig") or {}, "NetworkingConfig.EndpointsConfig")
-    for network, settings in endpoints.items():
-        if network_mode(network) != mode:
-            raise Refused(
-                f"a connection to the network {network} beside --net {mode}: {_NO_NETWORK}"
-            )
-        for name, value in an_object(settings or {}, f"EndpointsConfig.{network}").items():
-            if value:
-                raise Refused(f"EndpointsConfig.{network}.{name} is not supported: {_NO_NETWORK}")
+    """``default``, ``none``, ``host``, ``container:X``, or the name of a network."""
+    return text(asked, "HostConfig.NetworkMode") or "default"
 
 
 def isolation(asked: Any) -> str:

@@ -146,6 +146,8 @@ HOST: Final = (
     Field("DeviceCgroupRules", "device_cgroup_rules", WORDS, None),
     Field("Ulimits", "ulimits", ULIMITS),
     Field("Init", "init", FLAG, OMIT),
+    Field("PublishAllPorts", "publish_all", FLAG),
+    Field("Links", "links", WORDS, None),
     Field("MaskedPaths", "masked_paths", WORDS),
     Field("ReadonlyPaths", "readonly_paths", WORDS),
 )
@@ -187,12 +189,8 @@ NULLABLE: Final = (
 # Fields that this engine does not honour: said by name when they ask for something.
 _WINDOWS: Final = "it exists on Windows only"
 _NO_VOLUMES: Final = "this engine has no volumes yet; use a bind mount, -v /host/path:/path"
-_NO_NETWORKS: Final = "this engine has no bridge networks yet; use --net none or --net host"
 REFUSED: Final[dict[str, str]] = {
     "VolumesFrom": f"--volumes-from: {_NO_VOLUMES}",
-    "PortBindings": f"-p: {_NO_NETWORKS}",
-    "PublishAllPorts": f"-P: {_NO_NETWORKS}",
-    "Links": f"--link: {_NO_NETWORKS}",
     "StorageOpt": "--storage-opt: the overlay of a container has no size limit here",
     "DeviceRequests": "--gpus: there is no driver for device requests; use --device",
     "KernelMemoryTCP": "--kernel-memory-tcp: Linux has dropped it",

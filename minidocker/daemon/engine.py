@@ -9,8 +9,9 @@ from pathlib import Path
 
 from minidocker.containers.container import Container
 from minidocker.containers.events import EventBus
+from minidocker.containers.networking import Networking
 from minidocker.containers.service import Containers
-from minidocker.daemon.container_shapes import network_id
+from minidocker.daemon.network_shapes import Place, builtin_id
 from minidocker.errors import NotFound
 from minidocker.images.endpoints import RegistryConfig
 from minidocker.images.store import ImageStore
@@ -44,10 +45,18 @@ class Engine:
     supports: frozenset[str] = frozenset()  # fields of ``Resources`` that this kernel can keep
     pruning: asyncio.Lock = field(default_factory=asyncio.Lock)  # held by a prune of containers
 
-    def network_of(self, container: Container) -> str:
-        """The ID of the network it is in; "" when it is in another container's."""
+    @property
+    def networking(self) -> Networking:
+        return self.containers.networking
+
+    def place_of(self, container: Container) -> Place:
+        """Its networks, and what it has there while it runs."""
         mode = container.spec.network_mode
-        return "" if mode.startswith("container:") else network_id(self.facts.id, mode)
+        if mode in ("none", "host"):
+            return Place(builtin_id(self.facts.id, mode))
+        networking = self.networking
+        ports = networking.endpoints.published(container.id)
+        return Place("", networking.cables(container), ports)
 
     def layer_directories(self, diff_ids: Sequence[str]) -> list[str]:
         """Where an image's layers are, topmost first; none when one was removed by force."""

@@ -46,7 +46,7 @@ def read_attachments(networking: Any, mode: str, mac: str = "") -> tuple[Attachm
     }
     if not joins_networks(mode):
         for name, each in read.items():
-            if name != mode or each != Attachment(name):
+            if name != mode or each != Attachment(name, name):
                 raise InvalidParameter(
                     "conflicting options: cannot attach both user-defined and non-user-defined "
                     f"network-modes: a container with --net {mode} has no interface in {name}"

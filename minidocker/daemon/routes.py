@@ -135,6 +135,11 @@ ROUTES: Final = (
     Route("DELETE", "/images/{name}", images.remove, "ImageDelete"),
     Route("GET", "/networks", networks.listing, "NetworkList"),
     Route("GET", "/networks/{id}", networks.inspect, "NetworkInspect"),
+    Route("POST", "/networks/create", networks.create, "NetworkCreate"),
+    Route("DELETE", "/networks/{id}", networks.remove, "NetworkDelete"),
+    Route("POST", "/networks/{id}/connect", networks.connect, "NetworkConnect"),
+    Route("POST", "/networks/{id}/disconnect", networks.disconnect, "NetworkDisconnect"),
+    Route("POST", "/networks/prune", networks.prune, "NetworkPrune"),
     Route("GET", "/volumes", networks.volumes, "VolumeList"),
     # This engine's own: what a start did, and what one would do.
     Route("GET", "/minidocker/containers/{id}/trace", container_look.trace, ""),

@@ -17,9 +17,4 @@ UNSERVED: Final = (
     ("GET", "/volumes/{name}", "docker volume inspect"),
     ("DELETE", "/volumes/{name}", "docker volume rm"),
     ("POST", "/volumes/prune", "docker volume prune"),
-    ("POST", "/networks/create", "docker network create"),
-    ("POST", "/networks/{id}/connect", "docker network connect"),
-    ("POST", "/networks/{id}/disconnect", "docker network disconnect"),
-    ("DELETE", "/networks/{id}", "docker network rm"),
-    ("POST", "/networks/prune", "docker network prune"),
 )

@@ -73,14 +73,6 @@ def container_plan(
     join = {kind: joined[index] for kind, index in (request.get("join") or {}).items()}
     procs = tuple(request.get("cgroup_procs") or ())
 
-    # CLONE_NEWPID is for children, so it is the parent's step; all others are the child's.
-    starter: list[Step] = []
-    if "pid" in join:
-        starter.append(JoinNamespaces(join["pid"], ("pid",)))
-    elif "pid" in own:
-        starter.append(Unshare(("pid",)))
-    starter.append(Fork("PID 1 of the container" if "pid" in own else "the container's process"))
-
     init: list[Step] = [NotDumpable(), NewSession(), JoinCgroup(procs)]
     init += _oom_score(process)
     init += [JoinNamespaces(fd, (kind,)) for kind, fd in join.items() if kind != "pid"]
@@ -106,7 +98,17 @@ def container_plan(
     if request.get("init"):
         init.append(ReapAsInit(f"/sbin/docker-init -- {' '.join(process['args'])}"))
     init.append(_program(process))
-    return Plan(tuple(starter), tuple(init))
+    return Plan(_starter(own, join), tuple(init))
+
+
+def _starter(own: Sequence[str], join: Mapping[str, int]) -> tuple[Step, ...]:
+    """CLONE_NEWPID is for children, so it is the parent's step; all others are the child's."""
+    fork = Fork("PID 1 of the container" if "pid" in own else "the container's process")
+    if "pid" in join:
+        return JoinNamespaces(join["pid"], ("pid",)), fork
+    if "pid" in own:
+        return Unshare(("pid",)), fork
+    return (fork,)
 
 
 def plan_of(

@@ -37,7 +37,8 @@ class Network:
     """A bridge network.
 
     ``id``: 64 hex digits.  ``options``: of the driver, as given.  ``internal``: nothing
-    outside can be reached from it.  ``ipam_options``: kept for who asks, without meaning.
+    outside can be reached from it.  ``user_subnets``: whether its maker chose the subnets.
+    ``ipam_options``: kept for who asks, without meaning.
     """
 
     id: str
@@ -47,6 +48,7 @@ class Network:
     internal: bool = False
     attachable: bool = False
     ipv6: bool = False
+    user_subnets: bool = False
     options: Mapping[str, str] = field(default_factory=dict)
     labels: Mapping[str, str] = field(default_factory=dict)
     ipam_options: Mapping[str, str] = field(default_factory=dict)

@@ -80,7 +80,7 @@ def test_a_soft_limit_is_never_above_the_hard_one(soft: int, hard: int) -> None:
         {"oom_score_adj": 1001},
         {"oom_score_adj": -1001},
         {"shm_size": -1},
-        {"mac_address": "02:42:ac:11:00:02"},
+        {"mac_address": "02:42:ac:11:00"},
         {"ulimits": (Ulimit("magic", 1, 1),)},
         {"ulimits": (Ulimit("nofile", 2, 1),)},
         {"sysctls": {"kernel.panic": "1"}},

@@ -11,6 +11,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from minidocker.containers.files import (
+    DEFAULT_SERVERS,
     LOCAL_NAMES,
     HostFiles,
     hostname_of,
@@ -131,10 +132,21 @@ def test_resolv_conf_is_the_hosts_but_for_what_the_user_says(
     servers, search, options = read(resolv_conf_text(spec, parse_modes(spec), text))
     theirs = read(text)
     reachable = [each for each in theirs[0] if not ipaddress.ip_address(each).is_loopback]
-    assert servers == (list(spec.dns) or reachable)
+    assert servers == (list(spec.dns) or reachable or list(DEFAULT_SERVERS))
     if spec.dns_search != (".",):
         assert search == (list(spec.dns_search) or theirs[1])
     assert options == (list(spec.dns_options) or theirs[2])
+
+
+@given(asked, texts)
+def test_whoever_has_names_asks_the_name_service_which_asks_the_others(
+    spec: ContainerSpec, text: str
+) -> None:
+    found = resolv_conf_text(spec, parse_modes(spec), text, named=True)
+    servers, _, options = read(found)
+    assert servers == ["127.0.0.11"]
+    assert options[: len(spec.dns_options)] == list(spec.dns_options)
+    assert any(each.startswith("ndots:") for each in options)
 
 
 @given(texts)

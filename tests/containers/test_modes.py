@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 
 from minidocker.containers.modes import Mode, network_mode, parse_modes
 from minidocker.containers.spec import ContainerSpec
-from minidocker.errors import InvalidParameter, NotFound
+from minidocker.errors import InvalidParameter
 from tests.containers.strategies import words
 
 FIELDS = {
@@ -20,7 +20,7 @@ FIELDS = {
 }
 # Of each namespace what may be asked for, by the Engine API (HostConfig), and what "" means.
 KINDS = {
-    "network": ("none", {"none", "host", "container"}),
+    "network": ("bridge", {"none", "host", "container", "bridge"}),
     "pid": ("private", {"host", "container"}),
     "ipc": ("private", {"private", "shareable", "none", "host", "container"}),
     "uts": ("private", {"host"}),
@@ -49,8 +49,10 @@ def asked(name: str, text: str) -> Mode:
 def test_a_mode_is_read_as_it_is_written_or_refused(name: str, mode: Mode) -> None:
     if mode.kind in KINDS[name][1]:
         assert asked(name, text_of(mode)) == mode
+    elif name == "network":
+        assert asked(name, text_of(mode)) == Mode("bridge")
     else:
-        with pytest.raises((InvalidParameter, NotFound), match=mode.kind):
+        with pytest.raises(InvalidParameter, match=mode.kind):
             asked(name, text_of(mode))
 
 
@@ -62,8 +64,10 @@ def test_only_a_container_has_a_name_and_it_needs_one(name: str, kind: str, rest
     text = f"{kind}:{rest}"
     if kind == "container" and rest and "container" in KINDS[name][1]:
         assert asked(name, text) == Mode("container", rest)
+    elif name == "network" and kind != "container":
+        assert asked(name, text) == Mode("bridge")  # a name, which nobody has
     else:
-        with pytest.raises((InvalidParameter, NotFound)):
+        with pytest.raises(InvalidParameter):
             asked(name, text)
 
 
@@ -71,16 +75,16 @@ def test_only_a_container_has_a_name_and_it_needs_one(name: str, kind: str, rest
 def test_any_text_is_a_mode_or_refused(name: str, text: str) -> None:
     try:
         mode = asked(name, text)
-    except (InvalidParameter, NotFound):
+    except InvalidParameter:
         return
     assert mode.kind in KINDS[name][1] | {KINDS[name][0]}
-    assert text in ("", "default") or text_of(mode) == text
+    assert text == "" or text_of(mode) == text or mode == Mode("bridge")
 
 
-def test_what_is_not_said_is_private_and_without_a_network() -> None:
+def test_what_is_not_said_is_private_and_in_the_default_network() -> None:
     for name, (default, _) in KINDS.items():
         assert asked(name, "") == Mode(default)
-    assert network_mode("default") == Mode("none")
+    assert network_mode("default") == Mode("bridge")
 
 
 @given(st.dictionaries(st.sampled_from(["network", "pid", "ipc"]), words))
@@ -99,6 +103,5 @@ def test_a_user_namespace_is_the_hosts_or_refused(text: str) -> None:
 
 
 @pytest.mark.parametrize("text", ["bridge", "my-net", "container", "host:x"])
-def test_a_network_that_does_not_exist_is_not_found(text: str) -> None:
-    with pytest.raises(NotFound, match=f"network {text} not found"):
-        network_mode(text)
+def test_all_else_is_the_name_of_a_network(text: str) -> None:
+    assert network_mode(text) == Mode("bridge")

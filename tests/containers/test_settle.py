@@ -17,6 +17,7 @@ from minidocker.containers.settle import Host, Settled, settle, with_limits, wit
 from minidocker.containers.spec import ContainerSpec, RestartPolicy
 from minidocker.errors import InvalidParameter, NotFound, Refused
 from minidocker.namespaces.capabilities import NAMES
+from minidocker.networks.network import Network
 from minidocker.oci.image_config import RunDefaults
 from tests.cgroups.strategies import BIG
 from tests.containers import strategies as draw
@@ -39,9 +40,13 @@ def nobody(name: str) -> Container:
     raise NotFound(f"No such container: {name}")
 
 
+def no_network(name: str) -> Network:
+    raise NotFound(f"network {name} not found")
+
+
 def settled(wish: ContainerSpec, image: RunDefaults) -> Settled | None:
     try:
-        return settle(wish, image, HOST, BIG, nobody)
+        return settle(wish, image, HOST, BIG, nobody, no_network)
     except (InvalidParameter, Refused):
         return None
 
@@ -125,7 +130,7 @@ def test_what_is_settled_names_its_partners_by_id(partner: Container, joins: set
     partner = replace(partner, spec=replace(partner.spec, ipc_mode="shareable"))
     asked = {f"{kind}_mode": "container:it" for kind in joins}
     wish = ContainerSpec(command=("run",), **asked)  # type: ignore[arg-type]
-    found = settle(wish, RunDefaults(), HOST, BIG, lambda _: partner)
+    found = settle(wish, RunDefaults(), HOST, BIG, lambda _: partner, no_network)
     assert found.modes.joined == dict.fromkeys(joins, partner.id)
     assert found.modes == parse_modes(found.spec)
 
@@ -136,7 +141,7 @@ def test_a_partner_that_is_not_there_is_a_wrong_wish_and_no_missing_image(
 ) -> None:
     wish = ContainerSpec(command=("run",), **{f"{kind}_mode": f"container:{name}"})
     with pytest.raises(InvalidParameter, match=f"No such container: {name}"):
-        settle(wish, RunDefaults(), HOST, BIG, nobody)
+        settle(wish, RunDefaults(), HOST, BIG, nobody, no_network)
 
 
 @pytest.mark.parametrize(

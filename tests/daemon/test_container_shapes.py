@@ -14,11 +14,13 @@ from minidocker.containers.container import Container, Health, State
 from minidocker.containers.spec import ContainerSpec
 from minidocker.daemon import container_shapes as shapes
 from minidocker.daemon.container_shapes import Around
+from minidocker.daemon.network_shapes import Place, builtin_id
 from minidocker.daemon.times import NEVER, SECOND, human_duration, rfc3339, rfc3339_fixed
 from tests.daemon import api
 from tests.daemon.strategies import containers
 
-AROUND = Around(Path("/data/c"), Path("/data/c/log"), "n" * 64, "box", ["/l/2", "/l/1"], ["e"])
+NOWHERE = Place("n" * 64)
+AROUND = Around(Path("/data/c"), Path("/data/c/log"), NOWHERE, "box", ["/l/2", "/l/1"], ["e"])
 SPEC = ContainerSpec(image="x", network_mode="none")
 PLAIN = Container("0123456789ab" + "c" * 52, "web", SPEC, "i")
 NOW = 1_700_000_000 * SECOND
@@ -41,7 +43,7 @@ def test_inspect_is_what_the_api_says(container: Container, sized: bool) -> None
 @settings(max_examples=40)
 def test_a_row_of_the_list_is_what_the_api_says(container: Container, sized: bool) -> None:
     around = replace(AROUND, size_rw=5, size_root=9) if sized else None
-    api.check("ContainerSummary", shapes.summary(container, "alpine", "n" * 64, NOW, around))
+    api.check("ContainerSummary", shapes.summary(container, "alpine", NOWHERE, NOW, around))
 
 
 def test_inspect_has_every_field_that_the_api_has() -> None:
@@ -81,15 +83,15 @@ def test_a_privileged_container_masks_nothing() -> None:
 
 
 def test_the_network_has_an_id_and_is_not_its_name() -> None:
-    one, two = shapes.network_id("engine", "none"), shapes.network_id("engine", "host")
+    one, two = builtin_id("engine", "none"), builtin_id("engine", "host")
     assert len(one) == 64
-    assert one != two != shapes.network_id("other", "host")
-    assert shapes.endpoints(PLAIN, one)["none"]["NetworkID"] == one
+    assert one != two != builtin_id("other", "host")
+    assert shapes.endpoints(PLAIN, Place(one))["none"]["NetworkID"] == one
 
 
 def test_in_another_containers_network_there_is_none_of_its_own() -> None:
     spec = replace(PLAIN.spec, network_mode="container:abc")
-    assert shapes.network_settings(replace(PLAIN, spec=spec), "")["Networks"] == {}
+    assert shapes.network_settings(replace(PLAIN, spec=spec), Place())["Networks"] == {}
 
 
 def hostname(**spec: Any) -> str:

@@ -13,6 +13,7 @@ from hypothesis import strategies as st
 
 from minidocker.cgroups.resources import DeviceThrottle, Resources
 from minidocker.containers.container import Container
+from minidocker.containers.network_spec import Attachment
 from minidocker.containers.spec import ContainerSpec, Device, Mount, Ulimit
 from minidocker.daemon.container_shapes import config, host_config
 from minidocker.daemon.create_body import read_create
@@ -119,7 +120,8 @@ def test_the_body_of_the_cli_asks_for_nothing_but_what_was_typed() -> None:
         attach_stdout=True,
         attach_stderr=True,
         auto_remove=True,
-        network_mode="none",
+        network_mode="default",
+        attachments=(Attachment("bridge", "bridge"),),
     )
     assert spec == typed
 
@@ -134,7 +136,7 @@ def test_every_field_of_the_api_has_its_line() -> None:
     known = {field.name for field in (*CONFIG, *HOST, *RESOURCES)} | set(REFUSED)
     known |= {name for name, _, _ in THROTTLES}
     elsewhere = {"Binds", "Mounts", "Tmpfs", "Volumes", "VolumeDriver", "NetworkMode", "Runtime"}
-    elsewhere |= {"NetworkDisabled", "Isolation", "ContainerIDFile"}
+    elsewhere |= {"NetworkDisabled", "Isolation", "ContainerIDFile", "PortBindings"}
     assert (api.fields("ContainerConfig") | api.fields("HostConfig")) - known == elsewhere
 
 
@@ -250,36 +252,6 @@ def test_ulimits() -> None:
     assert host(Ulimits=[{"Name": "nofile", "Soft": 5, "Hard": 9}]).ulimits == (
         Ulimit("nofile", 5, 9),
     )
-
-
-# Networks
-
-
-@pytest.mark.parametrize(
-    ("mode", "meant"),
-    [("", "none"), ("default", "none"), ("none", "none"), ("host", "host"), ("container:a",) * 2],
-)
-def test_networks_that_there_are(mode: str, meant: str) -> None:
-    assert host(NetworkMode=mode).network_mode == meant
-
-
-@pytest.mark.parametrize("mode", ["bridge", "my-net"])
-def test_other_networks_are_refused_by_name(mode: str) -> None:
-    with pytest.raises(Refused, match=f"--net {mode} is not supported"):
-        host(NetworkMode=mode)
-
-
-def test_a_disabled_network_is_none() -> None:
-    assert read(NetworkDisabled=True, HostConfig={"NetworkMode": "host"}).network_mode == "none"
-
-
-def test_what_is_asked_of_an_endpoint_is_refused_by_name() -> None:
-    endpoints = {"none": {"Aliases": ["db"], "MacAddress": ""}}
-    with pytest.raises(Refused, match=r"EndpointsConfig\.none\.Aliases"):
-        read(NetworkingConfig={"EndpointsConfig": endpoints})
-    with pytest.raises(Refused, match="bridge"):
-        read(NetworkingConfig={"EndpointsConfig": {"bridge": None}})
-    assert read(NetworkingConfig={"EndpointsConfig": {"none": None}}) == read()
 
 
 # Mounts

@@ -97,7 +97,7 @@ def test_inspect_and_list_are_what_the_api_says(
     api.check("ContainerInspectResponse", shown)
     assert shown["Config"]["Hostname"] == container.id[:12]
     assert shown["HostConfig"]["Memory"] == 64 << 20
-    assert shown["NetworkSettings"]["Networks"].keys() == {"none"}
+    assert shown["NetworkSettings"]["Networks"].keys() == {"bridge"}
     (row,) = client.api.containers(filters={"label": "look=here"}, size=True)
     api.check("ContainerSummary", row)
     assert row["Image"] == IMAGE
@@ -244,7 +244,7 @@ def test_the_daemon_about_itself(client: docker.DockerClient) -> None:
     assert info["Driver"] == "overlay2"
     for network in client.api.networks():
         api.check("Network", network)
-    assert {each.name for each in client.networks.list()} == {"none", "host"}
+    assert {each.name for each in client.networks.list()} == {"bridge", "none", "host"}
     assert client.volumes.list() == []
     with pytest.raises(APIError, match="connection refused"):
         client.login("user", "password", registry="127.0.0.1:1")
@@ -253,9 +253,9 @@ def test_the_daemon_about_itself(client: docker.DockerClient) -> None:
 @pytest.mark.parametrize(
     ("options", "said"),
     [
-        ({"network": "bridge"}, "--net bridge is not supported"),
+        ({"network": "nowhere"}, "network nowhere not found"),
         ({"volumes": ["data:/data"]}, "this engine has no volumes yet"),
-        ({"ports": {"80/tcp": 8080}}, "PortBindings is not supported"),
+        ({"ports": {"80/sctp": 8080}}, "sctp is not supported"),
         ({"cap_add": ["NOPE"]}, "NOPE"),
         ({"name": "-bad"}, "Invalid container name"),
         ({"mem_limit": "1m"}, "6MB"),

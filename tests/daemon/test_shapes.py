@@ -4,8 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import json
-from types import SimpleNamespace
-from typing import Any, cast
+from typing import Any
 
 import pytest
 from hypothesis import given, settings
@@ -16,11 +15,21 @@ from minidocker.containers.container import Container
 from minidocker.containers.events import Event, EventBus
 from minidocker.containers.execs import Exec, ExecSpec
 from minidocker.containers.spec import ContainerSpec
-from minidocker.daemon import events, execs, image_shapes, images, networks, stats_shapes
+from minidocker.daemon import (
+    events,
+    execs,
+    image_shapes,
+    images,
+    network_shapes,
+    networks,
+    stats_shapes,
+)
 from minidocker.daemon.filters import parse_filters
 from minidocker.daemon.stats_shapes import Sample
 from minidocker.errors import InvalidParameter
 from minidocker.images.store import Image
+from minidocker.networks.network import Network
+from minidocker.networks.subnets import read_subnet
 from minidocker.oci.image_config import History, ImageConfig, RunDefaults
 from tests.daemon import api
 from tests.daemon.strategies import containers, lists, maps, words
@@ -257,15 +266,23 @@ def test_an_exec_that_cannot_be_says_why(body: dict[str, Any], said: str) -> Non
 
 # Networks
 
-FACTS = SimpleNamespace(facts=SimpleNamespace(id="e", started_ns=5))
+NONE = network_shapes.builtin("none", "null", HEX, 5, ())
 
 
-@pytest.mark.parametrize("name", ["none", "host"])
-def test_the_networks_are_what_the_api_says(name: str) -> None:
-    shown = networks._network(cast(Any, FACTS), name, detailed=False)
+def test_a_network_is_what_the_api_says() -> None:
+    api.check("Network", NONE)
+    subnet = read_subnet("10.1.0.0/16", "", "10.1.2.0/24", {"printer": "10.1.2.9"})
+    mine = Network(HEX, "mine", 5, (subnet,), labels={"a": "b"})
+    shown = network_shapes.network(mine)
     api.check("Network", shown)
-    assert shown["Name"] == name
-    assert shown["Id"] != name
+    assert shown["IPAM"]["Config"] == [
+        {
+            "Subnet": "10.1.0.0/16",
+            "IPRange": "10.1.2.0/24",
+            "Gateway": "10.1.2.0",
+            "AuxiliaryAddresses": {"printer": "10.1.2.9"},
+        }
+    ]
 
 
 @pytest.mark.parametrize(
@@ -278,4 +295,4 @@ def test_the_networks_are_what_the_api_says(name: str) -> None:
 )
 def test_filters_of_networks(filters: dict[str, list[str]], found: bool) -> None:
     parsed = parse_filters(json.dumps(filters), networks._FILTERS)
-    assert networks.matches(parsed, "none", HEX) == found
+    assert networks.matches(parsed, NONE, ()) == found
