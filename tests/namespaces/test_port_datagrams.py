@@ -64,7 +64,7 @@ def here(most: int = 100, clients: int = 0) -> Iterator[tuple[Here, list[socket.
             each.close()
 
 
-@settings(max_examples=30)
+@settings(max_examples=30, deadline=None)
 @given(st.lists(st.tuples(st.integers(0, 4), st.binary(max_size=50)), max_size=30))
 def test_each_reply_goes_to_who_asked(questions: list[tuple[int, bytes]]) -> None:
     with here(clients=5) as (bench, clients):

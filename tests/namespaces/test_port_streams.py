@@ -84,7 +84,7 @@ class Talk(threading.Thread):
         self.heard = read_all(self.sock)
 
 
-@settings(max_examples=40)
+@settings(max_examples=40, deadline=None)
 @given(CHUNKS, CHUNKS, st.sampled_from(["client", "container", "neither"]))
 def test_bytes_arrive_in_order_and_each_half_ends_by_itself(
     bench: Bench, there: list[bytes], back: list[bytes], last: str
