@@ -8,16 +8,16 @@ digest of its bytes, and what it was called there is only remembered: so no name
 from __future__ import annotations
 
 import posixpath
-import tarfile
 from collections.abc import Callable
 from dataclasses import dataclass, field
-from typing import BinaryIO
 
 from minidocker.errors import InvalidParameter, NotFound
 from minidocker.layers.archives import open_archive
 from minidocker.layers.blobs import BlobStore
 from minidocker.layers.inside import clean_name
-from minidocker.layers.tarstream import Counted, Limits, entries, pieces
+from minidocker.layers.sources import Source
+from minidocker.layers.tarheader import DIRTYPE, LNKTYPE, REGTYPE, SYMTYPE, Entry
+from minidocker.layers.tarstream import Limits, Stream, entries, pieces
 
 LIMITS = Limits(entries=100_000)  # 127 layers of three files each, for 250 images
 LINKS = 40  # in one path, as path_resolution(7)
@@ -60,7 +60,7 @@ class Contents:
         return self.blobs.read(digest)
 
 
-def receive(source: BinaryIO, blobs: BlobStore, hold: Hold, limits: Limits = LIMITS) -> Contents:
+def receive(source: Source, blobs: BlobStore, hold: Hold, limits: Limits = LIMITS) -> Contents:
     """Read the archive to its end, and have its files as blobs.
 
     ``source``: compressed or not.  ``hold(digest)`` is called before a blob appears, and
@@ -69,11 +69,10 @@ def receive(source: BinaryIO, blobs: BlobStore, hold: Hold, limits: Limits = LIM
     """
     contents = Contents(blobs)
     try:
-        with open_archive(source) as plain:
-            stream = Counted(plain, limits.size)
-            for entry in entries(stream, limits):
-                _take(entry, stream, contents, hold)
-            stream.drain()
+        stream = Stream(open_archive(source), limits.size)
+        for entry in entries(stream, limits):
+            _take(entry, stream, contents, hold)
+        stream.drain()
     except InvalidParameter as error:
         # The readers below speak of layers, which they mostly read.
         raise InvalidParameter(_of_the_archive(str(error))) from None
@@ -82,24 +81,24 @@ def receive(source: BinaryIO, blobs: BlobStore, hold: Hold, limits: Limits = LIM
     return contents
 
 
-def _take(entry: tarfile.TarInfo, stream: Counted, contents: Contents, hold: Hold) -> None:
+def _take(entry: Entry, stream: Stream, contents: Contents, hold: Hold) -> None:
     name = _clean(entry.name)
     contents.files.pop(name, None)  # as when unpacking: the last of a name counts
     contents.links.pop(name, None)
-    if entry.issym():
+    if entry.type == SYMTYPE:
         folder = posixpath.dirname(name)
         contents.links[name] = _clean(posixpath.join(folder, entry.linkname))
-    elif entry.islnk():
+    elif entry.type == LNKTYPE:
         contents.links[name] = _clean(entry.linkname)
-    elif entry.isreg():
-        if entry.sparse is not None:
+    elif entry.type == REGTYPE:
+        if entry.extents is not None:
             raise InvalidParameter(f"{entry.name!r} is a sparse file: write the archive without")
         with contents.blobs.writer() as writer:
             for _, data in pieces(stream, entry):
                 writer.write(data)
             hold(writer.digest)
             contents.files[name] = writer.commit()
-    elif not entry.isdir():
+    elif entry.type != DIRTYPE:
         raise InvalidParameter(f"{entry.name!r} is neither a file nor a directory")
 
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
-from typing import BinaryIO
 
 from minidocker.errors import InvalidParameter
 from minidocker.images.load import holding
@@ -11,14 +10,15 @@ from minidocker.images.make import make_image, write_layer
 from minidocker.images.store import Image, ImageStore
 from minidocker.images.threads import in_thread
 from minidocker.layers.archives import open_archive
-from minidocker.layers.tarstream import PIECE, Limits
+from minidocker.layers.sources import Source, pieces_of
+from minidocker.layers.tarstream import Limits
 from minidocker.oci.image_config import History, ImageConfig, RunDefaults
 from minidocker.oci.platform import Platform, host_platform, normalize
 from minidocker.oci.reference import Reference
 
 
 async def import_tar(
-    source: BinaryIO,
+    source: Source,
     *,
     store: ImageStore,
     config: RunDefaults,
@@ -55,11 +55,10 @@ async def import_tar(
     return image
 
 
-def _plain(source: BinaryIO, most: int) -> Iterator[bytes]:
+def _plain(source: Source, most: int) -> Iterator[bytes]:
     size = 0
-    with open_archive(source) as plain:
-        while data := plain.read(PIECE):
-            size += len(data)
-            if size > most:
-                raise InvalidParameter(f"the archive unpacks to more than {most} bytes")
-            yield data
+    for piece in pieces_of(open_archive(source)):
+        size += len(piece)
+        if size > most:
+            raise InvalidParameter(f"the archive unpacks to more than {most} bytes")
+        yield piece

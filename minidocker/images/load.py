@@ -10,7 +10,6 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager
-from typing import BinaryIO
 
 from minidocker.images.arrival import receive
 from minidocker.images.arrived import Arrived, find_images
@@ -18,6 +17,7 @@ from minidocker.images.progress import LOADING, Meter, Tell
 from minidocker.images.stack import unpack
 from minidocker.images.store import ImageStore
 from minidocker.images.threads import in_thread
+from minidocker.layers.sources import Source
 from minidocker.oci.chain import chain_ids
 from minidocker.oci.digest import short_id
 from minidocker.oci.platform import Platform
@@ -69,7 +69,7 @@ def holding(store: ImageStore) -> Iterator[Holding]:
 
 
 async def load(
-    source: BinaryIO,
+    source: Source,
     *,
     store: ImageStore,
     platform: Platform | None = None,

@@ -8,7 +8,6 @@ learned to read it in version 23.
 from __future__ import annotations
 
 import json
-import tarfile
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
@@ -17,7 +16,9 @@ from minidocker.images import archive
 from minidocker.images.layout import as_oci
 from minidocker.images.store import Image, ImageStore
 from minidocker.layers.compression import compression_of, open_layer
-from minidocker.layers.tarstream import BLOCK, PIECE
+from minidocker.layers.metadata import Metadata
+from minidocker.layers.sources import pieces_of
+from minidocker.layers.tarheader import BLOCK, DIRTYPE, REGTYPE, Entry
 from minidocker.layers.tarwrite import END, content, header
 from minidocker.oci.digest import PREFIX
 from minidocker.oci.manifest import OCI_LAYER, Manifest, parse_manifest
@@ -117,29 +118,21 @@ def _pack(store: ImageStore, chosen: Chosen, plain: dict[str, str]) -> archive.P
 
 def _plain_size(store: ImageStore, digest: str) -> int:
     """The bytes of a layer uncompressed: a tar's header has the size before the content."""
-    size = 0
-    with store.blobs.open(digest) as blob, open_layer(blob) as plain:
-        while data := plain.read(PIECE):
-            size += len(data)
-    return size
+    with store.blobs.open(digest) as blob:
+        return sum(map(len, pieces_of(open_layer(blob))))
 
 
 def _unpacked(store: ImageStore, diff_id: str, digest: str) -> Iterator[bytes]:
     size = _plain_size(store, digest)
     yield _file(archive.blob_path(diff_id), size)
-    with store.blobs.open(digest) as blob, open_layer(blob) as plain:
-        while data := plain.read(PIECE):
-            yield data
+    with store.blobs.open(digest) as blob:
+        yield from pieces_of(open_layer(blob))
     yield bytes(-size % BLOCK)
 
 
 def _file(path: str, size: int) -> bytes:
-    info = tarfile.TarInfo(path)
-    info.size = size
-    return header(info)
+    return header(Entry(path, REGTYPE, Metadata(0o644), size))
 
 
 def _directory(path: str) -> bytes:
-    info = tarfile.TarInfo(path)
-    info.type, info.mode = tarfile.DIRTYPE, 0o755
-    return header(info)
+    return header(Entry(path, DIRTYPE, Metadata(0o755)))

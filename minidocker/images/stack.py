@@ -7,7 +7,6 @@ waits for its turn, while the layers above are still coming.
 from __future__ import annotations
 
 import asyncio
-import hashlib
 import io
 import threading
 from collections.abc import Callable, Sequence
@@ -32,11 +31,10 @@ from minidocker.images.store import ImageStore
 from minidocker.images.threads import in_thread
 from minidocker.images.transfer import fetch_blob
 from minidocker.layers.compression import open_layer
+from minidocker.layers.sources import Hashed, pieces_of
 from minidocker.oci.chain import chain_ids
 from minidocker.oci.descriptor import Descriptor
 from minidocker.oci.digest import short_id
-
-PIECE = 1 << 20  # bytes
 
 
 @dataclass(frozen=True)
@@ -145,14 +143,13 @@ async def unpack(
 
 def check_diff_id(open_blob: Callable[[], BinaryIO], diff_id: str) -> None:
     """Raises ``SystemFailure`` when the blob's uncompressed bytes have another digest."""
-    hashed = hashlib.sha256()
-    with open_blob() as blob, open_layer(blob) as plain:
-        while piece := plain.read(PIECE):
-            hashed.update(piece)
-    if f"sha256:{hashed.hexdigest()}" != diff_id:
+    with open_blob() as blob:
+        plain = Hashed(open_layer(blob))
+        for _ in pieces_of(plain):
+            pass
+    if plain.digest != diff_id:
         raise SystemFailure(
-            f"the layer is not what the image says: its diff ID is sha256:{hashed.hexdigest()}, "
-            f"not {diff_id}"
+            f"the layer is not what the image says: its diff ID is {plain.digest}, not {diff_id}"
         )
 
 

@@ -10,6 +10,8 @@ import asyncio
 from collections.abc import AsyncGenerator, Callable, Generator, Iterator
 from typing import TypeVar
 
+from minidocker.layers.sources import PIECE, Pieces
+
 T = TypeVar("T")
 
 
@@ -38,23 +40,12 @@ async def in_thread(
         raise
 
 
-BATCH = 1 << 18  # bytes
-
-
 async def pieces_in_thread(pieces: Iterator[bytes]) -> AsyncGenerator[bytes]:
     """The pieces, made in a thread, small ones put together; closed in the end."""
+    source = Pieces(pieces)
     try:
-        while batch := await in_thread(lambda: _batch(pieces)):
+        while batch := await in_thread(lambda: source.read(PIECE)):
             yield batch
     finally:
         if isinstance(pieces, Generator):
             pieces.close()
-
-
-def _batch(pieces: Iterator[bytes]) -> bytes:
-    batch = bytearray()
-    for piece in pieces:
-        batch += piece
-        if len(batch) >= BATCH:
-            break
-    return bytes(batch)

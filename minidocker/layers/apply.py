@@ -12,20 +12,20 @@ from __future__ import annotations
 
 import os
 import stat
-import tarfile
 from collections.abc import Sequence
 from contextlib import closing
 from dataclasses import dataclass
 from pathlib import Path
-from typing import BinaryIO, Protocol
+from typing import Protocol
 
 from minidocker.errors import InvalidParameter
 from minidocker.layers.changes import diff_layer
 from minidocker.layers.extract import extract
 from minidocker.layers.inside import Inside, Place, clean_name
 from minidocker.layers.metadata import Metadata, read_metadata
-from minidocker.layers.tarstream import Counted, Limits, entries, metadata_of
-from minidocker.layers.tarwrite import as_file
+from minidocker.layers.sources import Ahead, Hashed, Pieces, Source
+from minidocker.layers.tarheader import DIRTYPE, Entry
+from minidocker.layers.tarstream import Limits, Stream, entries
 from minidocker.layers.union import names_in
 from minidocker.layers.whiteout import (
     META_PREFIX,
@@ -53,7 +53,7 @@ class Applied:
 
 
 def apply_layer(
-    tar: BinaryIO, target: Path, lower: Sequence[Path] = (), *, limits: Limits | None = None
+    tar: Source, target: Path, lower: Sequence[Path] = (), *, limits: Limits | None = None
 ) -> Applied:
     """Unpack a layer into the empty directory ``target``, in overlay form.
 
@@ -72,7 +72,7 @@ def apply_layer(
         return _apply(tar, tree, OverlayForm(tree, below), limits)
 
 
-def apply_to_tree(tar: BinaryIO, target: Path, *, limits: Limits | None = None) -> Applied:
+def apply_to_tree(tar: Source, target: Path, *, limits: Limits | None = None) -> Applied:
     """Change the whole tree ``target`` as the layer says: the same contract, in plain form.
 
     A directory whose contents change and that the tar does not name keeps its time.
@@ -84,8 +84,7 @@ def apply_to_tree(tar: BinaryIO, target: Path, *, limits: Limits | None = None) 
 
 def merge_layer(layer: Path, target: Path) -> Applied:
     """Lay a layer in overlay form onto the whole tree ``target``: by way of a tar."""
-    with as_file(diff_layer(layer)) as tar:
-        return apply_to_tree(tar, target)
+    return apply_to_tree(Pieces(diff_layer(layer)), target)
 
 
 class Form(Protocol):
@@ -162,33 +161,34 @@ class PlainForm:
         pass
 
 
-def _apply(tar: BinaryIO, tree: Inside, form: Form, limits: Limits) -> Applied:
-    stream = Counted(tar, limits.size)
+def _apply(tar: Source, tree: Inside, form: Form, limits: Limits) -> Applied:
+    hashed = Hashed(tar)
     size, count = 0, 0
     skipped: list[str] = []
-    for entry in entries(stream, limits):
-        count += 1
-        if entry.isreg():
+    with Ahead(hashed) as source:
+        stream = Stream(source, limits.size)
+        for entry in entries(stream, limits):
+            count += 1
             size += entry.size
             if size > limits.size:
                 raise InvalidParameter(f"the layer unpacks to more than {limits.size} bytes")
-        skipped += _apply_entry(entry, stream, tree, form, limits)
-    stream.drain()
+            skipped += _apply_entry(entry, stream, tree, form, limits)
+        stream.drain()
     form.finish()
     skipped += tree.finish()
-    return Applied(stream.diff_id, size, count, tuple(skipped))
+    return Applied(hashed.digest, size, count, tuple(skipped))
 
 
 def _apply_entry(
-    entry: tarfile.TarInfo, stream: Counted, tree: Inside, form: Form, limits: Limits
+    entry: Entry, stream: Stream, tree: Inside, form: Form, limits: Limits
 ) -> list[str]:
     path = clean_name(entry.name)
     if len(os.fsencode(path)) >= limits.path or len(os.fsencode(entry.linkname)) >= limits.path:
         raise InvalidParameter(f"the layer has a name of more than {limits.path - 1} bytes")
     if not path:
-        if not entry.isdir():
+        if entry.type != DIRTYPE:
             raise InvalidParameter("the layer has a root that is no directory")
-        tree.set_root(metadata_of(entry))
+        tree.set_root(entry.metadata)
         return []
     parent, _, name = path.rpartition("/")
     if name == OPAQUE_NAME:

@@ -7,13 +7,13 @@ a user loads or imports may be any that dockerd takes.
 from __future__ import annotations
 
 import bz2
-import io
 import lzma
 from collections.abc import Callable
-from typing import BinaryIO, Protocol, cast
+from typing import Protocol
 
 from minidocker.errors import InvalidParameter
-from minidocker.layers.compression import PIECE, Plain, open_layer
+from minidocker.layers.compression import PIECE, Plain, open_layer, read_head
+from minidocker.layers.sources import Source
 
 XZ_MAGIC = b"\xfd7zXZ\x00"
 BZIP2_MAGIC = b"BZh"
@@ -32,53 +32,48 @@ class Decompressor(Protocol):
     def decompress(self, data: bytes, max_length: int = -1) -> bytes: ...
 
 
-def open_archive(file: BinaryIO) -> BinaryIO:
-    """The uncompressed bytes of ``file``, which need not be seekable.
+def open_archive(file: Source) -> Source:
+    """The uncompressed bytes of ``file``.
 
-    The reader does not close ``file``.  Its ``read`` raises ``InvalidParameter``
-    when the compressed data are damaged, or end too early.
+    Its ``read`` raises ``InvalidParameter`` when the compressed data are damaged, or end
+    too early.
     """
-    head = file.read(len(XZ_MAGIC))
-    while len(head) < len(XZ_MAGIC) and (more := file.read(len(XZ_MAGIC) - len(head))):
-        head += more
+    head = read_head(file, len(XZ_MAGIC))
     if head.startswith(XZ_MAGIC):
-        raw = Streams(head, file, "xz", lambda: lzma.LZMADecompressor(memlimit=XZ_MEMORY))
-    elif head.startswith(BZIP2_MAGIC):
-        raw = Streams(head, file, "bzip2", bz2.BZ2Decompressor)
-    else:
-        return open_layer(cast(BinaryIO, io.BufferedReader(Plain(head, file), PIECE)))
-    return cast(BinaryIO, io.BufferedReader(raw, PIECE))
+        return Streams(head, file, "xz", lambda: lzma.LZMADecompressor(memlimit=XZ_MEMORY))
+    if head.startswith(BZIP2_MAGIC):
+        return Streams(head, file, "bzip2", bz2.BZ2Decompressor)
+    return open_layer(Plain(head, file))
 
 
 class Streams(Plain):
     """Stream after stream of one compression; zeros behind one are padding."""
 
     def __init__(
-        self, head: bytes, file: BinaryIO, name: str, make: Callable[[], Decompressor]
+        self, head: bytes, file: Source, name: str, make: Callable[[], Decompressor]
     ) -> None:
         super().__init__(head, file)
         self._name = name
         self._make = make
         self._stream = make()
 
-    def readinto(self, buffer: memoryview) -> int:  # type: ignore[override]
-        """Unpack at most a buffer full at a time, however far the data would stretch."""
+    def read(self, size: int, /) -> bytes:
+        """Unpack ``size`` bytes at most, however far the data would stretch."""
         while True:
             if self._stream.eof and not self._next_stream():
-                return 0
+                return b""
             data = b""
             if self._stream.needs_input and not self._head:
                 self._head = self._file.read(PIECE)
                 if not self._head:
                     raise InvalidParameter(f"the {self._name} data end too early")
             try:
-                data = self._stream.decompress(self._head, len(buffer))
+                data = self._stream.decompress(self._head, size)
             except (lzma.LZMAError, OSError, ValueError) as error:
                 raise InvalidParameter(f"the {self._name} data are damaged: {error}") from None
             self._head = b""
             if data:
-                buffer[: len(data)] = data
-                return len(data)
+                return data
 
     def _next_stream(self) -> bool:
         self._head = self._stream.unused_data.lstrip(b"\0")

@@ -155,7 +155,7 @@ class BlobWriter:
         """The digest of the bytes so far."""
         return f"sha256:{self._hash.hexdigest()}"
 
-    def write(self, data: bytes) -> int:
+    def write(self, data: bytes | memoryview) -> int:
         """Append ``data``; returns its length.  Raises ``OSError`` (a full disk)."""
         self._file.write(data)
         self._count(data)
@@ -197,7 +197,7 @@ class BlobWriter:
         finally:
             self._file.close()
 
-    def _count(self, piece: bytes) -> None:
+    def _count(self, piece: bytes | memoryview) -> None:
         self._hash.update(piece)
         self._offset += len(piece)
 

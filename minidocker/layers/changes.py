@@ -17,7 +17,7 @@ from pathlib import Path
 from typing import Literal
 
 from minidocker.layers.metadata import read_metadata
-from minidocker.layers.tarstream import PIECE
+from minidocker.layers.sources import PIECE
 from minidocker.layers.tarwrite import END, Packer
 from minidocker.layers.union import Found, look_up, names_in, root_of
 from minidocker.layers.whiteout import is_opaque, is_whiteout

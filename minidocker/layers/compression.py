@@ -9,7 +9,6 @@ RFC 1952 (gzip), RFC 8878 (zstd).
 
 from __future__ import annotations
 
-import io
 import struct
 import zlib
 from collections.abc import Iterable, Iterator
@@ -18,6 +17,7 @@ from typing import BinaryIO, cast
 import zstandard
 
 from minidocker.errors import InvalidParameter
+from minidocker.layers.sources import Source
 
 PIECE = 1 << 17  # bytes of compressed data read at once
 
@@ -36,19 +36,23 @@ def compression_of(head: bytes) -> str:
     return "none"
 
 
-def open_layer(file: BinaryIO) -> BinaryIO:
-    """The uncompressed bytes of the layer in ``file``, which need not be seekable.
+def open_layer(file: Source) -> Source:
+    """The uncompressed bytes of the layer in ``file``.
 
-    The reader does not close ``file``.  Its ``read`` raises ``InvalidParameter``
-    when the compressed data are damaged, or (gzip) end too early; cut zstd data
-    just end, and the diff ID tells.
+    Its ``read`` raises ``InvalidParameter`` when the compressed data are damaged, or
+    (gzip) end too early; cut zstd data just end, and the diff ID tells.
     """
-    head = file.read(4)
-    while len(head) < 4 and (more := file.read(4 - len(head))):
-        head += more
+    head = read_head(file, 4)
     kind = compression_of(head)
-    raw = {"gzip": Gunzip, "zstd": Unzstd, "none": Plain}[kind](head, file)
-    return cast(BinaryIO, io.BufferedReader(raw, PIECE))
+    return {"gzip": Gunzip, "zstd": Unzstd, "none": Plain}[kind](head, file)
+
+
+def read_head(file: Source, size: int) -> bytes:
+    """The first ``size`` bytes, however they come; fewer of a shorter file."""
+    head = file.read(size)
+    while len(head) < size and (more := file.read(size - len(head))):
+        head += more
+    return head
 
 
 def gzip_compress(pieces: Iterable[bytes], level: int = 6) -> Iterator[bytes]:
@@ -68,43 +72,37 @@ def gzip_compress(pieces: Iterable[bytes], level: int = 6) -> Iterator[bytes]:
     yield packer.flush() + struct.pack("<II", checksum, size & 0xFFFFFFFF)
 
 
-class Plain(io.RawIOBase):
+class Plain:
     """No compression: the bytes already looked at, then the rest."""
 
-    def __init__(self, head: bytes, file: BinaryIO) -> None:
+    def __init__(self, head: bytes, file: Source) -> None:
         self._head = head
         self._file = file
 
-    def readable(self) -> bool:
-        return True
-
-    def readinto(self, buffer: memoryview) -> int:  # type: ignore[override]
-        data = self._head or self._file.read(len(buffer))
-        self._head = data[len(buffer) :]
-        count = min(len(data), len(buffer))
-        buffer[:count] = data[:count]
-        return count
+    def read(self, size: int, /) -> bytes:
+        data = self._head or self._file.read(size)
+        self._head = data[size:]
+        return data[:size]
 
 
 class Gunzip(Plain):
     """gzip, member after member; zeros behind one are padding, as for gzip(1)."""
 
-    def __init__(self, head: bytes, file: BinaryIO) -> None:
+    def __init__(self, head: bytes, file: Source) -> None:
         super().__init__(head, file)
         self._member = zlib.decompressobj(wbits=31)
 
-    def readinto(self, buffer: memoryview) -> int:  # type: ignore[override]
-        """Inflate at most a buffer full at a time, however far the data would stretch."""
-        count = 0
-        while count == 0 and self._input():
+    def read(self, size: int, /) -> bytes:
+        """Inflate ``size`` bytes at most, however far the data would stretch."""
+        while self._input():
             try:
-                data = self._member.decompress(self._head, len(buffer))
+                data = self._member.decompress(self._head, size)
             except zlib.error as error:
                 raise InvalidParameter(f"the layer's gzip data are damaged: {error}") from None
             self._head = self._member.unused_data or self._member.unconsumed_tail
-            count = len(data)
-            buffer[:count] = data
-        return count
+            if data:
+                return data
+        return b""
 
     def _input(self) -> bool:
         """See to it that there is compressed data to go on with; False at the proper end."""
@@ -128,16 +126,15 @@ class Unzstd(Plain):
     # The window a frame may ask for: as the zstd command's --ultra, no more.
     MAX_WINDOW = 1 << 27
 
-    def __init__(self, head: bytes, file: BinaryIO) -> None:
+    def __init__(self, head: bytes, file: Source) -> None:
         super().__init__(head, file)
         unpacker = zstandard.ZstdDecompressor(max_window_size=self.MAX_WINDOW)
-        plain = cast(BinaryIO, io.BufferedReader(Plain(head, file), PIECE))
-        self._reader = unpacker.stream_reader(plain, read_size=PIECE, read_across_frames=True)
+        self._reader = unpacker.stream_reader(
+            cast(BinaryIO, Plain(head, file)), read_size=PIECE, read_across_frames=True
+        )
 
-    def readinto(self, buffer: memoryview) -> int:  # type: ignore[override]
+    def read(self, size: int, /) -> bytes:
         try:
-            data = self._reader.read(len(buffer))
+            return self._reader.read(size)
         except zstandard.ZstdError as error:
             raise InvalidParameter(f"the layer's zstd data are damaged: {error}") from None
-        buffer[: len(data)] = data
-        return len(data)

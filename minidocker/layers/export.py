@@ -13,14 +13,14 @@ from __future__ import annotations
 
 import os
 import stat
-import tarfile
 from collections.abc import Iterator, Sequence
 from typing import Final
 
 from minidocker.errors import SystemFailure
 from minidocker.layers.metadata import read_metadata
-from minidocker.layers.tarstream import BLOCK, PIECE
-from minidocker.layers.tarwrite import END, entry_of, header
+from minidocker.layers.sources import PIECE
+from minidocker.layers.tarheader import BLOCK, REGTYPE, SYMTYPE, Entry
+from minidocker.layers.tarwrite import END, entry_of, hard_link, header
 from minidocker.layers.union import look_up, root_of
 from minidocker.layers.whiteout import is_opaque, is_whiteout
 
@@ -87,10 +87,10 @@ class TreePacker:
             return
         try:
             try:
-                info = _entry(top, name, here, os.fstat(fd))
+                entry = _entry(top, name, here, os.fstat(fd))
             except OSError:  # it has another name now
                 return
-            yield header(info)
+            yield header(entry)
             merged = None if not below or is_opaque(fd) else look_up(below, name)
             yield from self.contents(fd, merged.merged if merged else (), f"{here}/", depth + 1)
         finally:
@@ -121,10 +121,10 @@ class TreePacker:
             return
         fd = -1
         try:
-            info = _entry(parent, name, here, status)
-            if info.issym():
-                info.linkname = os.readlink(name, dir_fd=parent)
-            elif info.isreg():
+            entry = _entry(parent, name, here, status)
+            if entry.type == SYMTYPE:
+                entry = entry._replace(linkname=os.readlink(name, dir_fd=parent))
+            elif entry.type == REGTYPE:
                 fd = os.open(name, _OPEN_FILE, dir_fd=parent)
                 if not os.path.samestat(os.fstat(fd), status):
                     os.close(fd)
@@ -134,18 +134,18 @@ class TreePacker:
         try:
             inode = (status.st_dev, status.st_ino)
             if status.st_nlink > 1 and (first := self._seen.setdefault(inode, here)) != here:
-                info.type, info.linkname, info.size = tarfile.LNKTYPE, first, 0
-                info.pax_headers = {}  # one file has one set of attributes
-            yield header(info)
-            if info.isreg():
-                yield from content_of(fd, info.size)
+                yield header(hard_link(entry, first))
+                return
+            yield header(entry)
+            if entry.type == REGTYPE:
+                yield from content_of(fd, entry.size)
         finally:
             if fd >= 0:
                 os.close(fd)
 
 
-def _entry(parent: int, name: str, here: str, status: os.stat_result) -> tarfile.TarInfo:
-    """The header's fields, without a link's target."""
+def _entry(parent: int, name: str, here: str, status: os.stat_result) -> Entry:
+    """Without a link's target."""
     # Extended attributes have no *at call; the descriptor's own path cannot lead astray.
     metadata = read_metadata(f"/proc/self/fd/{parent}/{name}", status)
     return entry_of(here, status, metadata)

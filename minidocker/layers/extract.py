@@ -9,59 +9,81 @@ from __future__ import annotations
 
 import os
 import stat
-import tarfile
+from collections.abc import Callable
 
 from minidocker.errors import InvalidParameter
 from minidocker.layers.inside import Inside, Place, clean_name
 from minidocker.layers.metadata import read_metadata, write_metadata, write_metadata_at
-from minidocker.layers.tarstream import Counted, metadata_of, pieces
+from minidocker.layers.tarheader import (
+    BLKTYPE,
+    CHRTYPE,
+    DIRTYPE,
+    FIFOTYPE,
+    LNKTYPE,
+    REGTYPE,
+    SYMTYPE,
+    Entry,
+)
+from minidocker.layers.tarstream import Stream, pieces
 from minidocker.layers.union import Found
 from minidocker.layers.whiteout import is_whiteout
 
 _CREATE = os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW | os.O_CLOEXEC
 
 DEVICES = {
-    tarfile.CHRTYPE: stat.S_IFCHR,
-    tarfile.BLKTYPE: stat.S_IFBLK,
-    tarfile.FIFOTYPE: stat.S_IFIFO,
+    CHRTYPE: stat.S_IFCHR,
+    BLKTYPE: stat.S_IFBLK,
+    FIFOTYPE: stat.S_IFIFO,
 }
 
 
-def extract(entry: tarfile.TarInfo, stream: Counted, place: Place, tree: Inside) -> list[str]:
+def extract(entry: Entry, stream: Stream, place: Place, tree: Inside) -> list[str]:
     """Make what ``entry`` says at ``place``; its content comes from ``stream``.
 
     Returns what this machine or user could not make of it (a device, an
     attribute), a few words each.  Raises ``InvalidParameter`` for what no layer
     may have, ``OSError`` when the machine fails.
     """
-    if entry.isdir():
-        tree.make_directory(place, metadata_of(entry))
+    if entry.type == DIRTYPE:
+        tree.make_directory(place, entry.metadata)
         return []
-    if entry.islnk():
+    if entry.type == LNKTYPE:
         make_hard_link(entry, place, tree)
         return []
-    metadata = metadata_of(entry)
-    tree.remove(place)
-    if entry.isreg():
-        fd = os.open(place.name, _CREATE, 0o600, dir_fd=place.parent)
-        try:
-            write_content(entry, stream, fd)
-            left_out = write_metadata(fd, metadata)
-        finally:
-            os.close(fd)
-    elif entry.issym():
+    if entry.type == REGTYPE:
+        left_out = make_file(entry, stream, place, lambda: tree.remove(place))
+    elif entry.type == SYMTYPE:
+        tree.remove(place)
         make_link(entry, place)
-        left_out = write_metadata_at(place.parent, place.name, metadata, link=True)
+        left_out = write_metadata_at(place.parent, place.name, entry.metadata, link=True)
     elif entry.type in DEVICES:
+        tree.remove(place)
         if not make_device(entry, place):
             return [f"{place.path}: a device, which needs root"]
-        left_out = write_metadata_at(place.parent, place.name, metadata, link=False)
+        left_out = write_metadata_at(place.parent, place.name, entry.metadata, link=False)
     else:
         raise InvalidParameter(f"the layer has {entry.name!r} of an unknown type {entry.type!r}")
     return [f"{place.path}: {name}" for name in left_out]
 
 
-def write_content(entry: tarfile.TarInfo, stream: Counted, fd: int) -> None:
+def make_file(
+    entry: Entry, stream: Stream, place: Place, make_way: Callable[[], object]
+) -> list[str]:
+    """A regular file; returns the attributes that were left out.  ``make_way()`` removes what is
+    at its place; mostly nothing is, and to ask first would take as long as to try."""
+    try:
+        fd = os.open(place.name, _CREATE, 0o600, dir_fd=place.parent)
+    except FileExistsError:
+        make_way()
+        fd = os.open(place.name, _CREATE, 0o600, dir_fd=place.parent)
+    try:
+        write_content(entry, stream, fd)
+        return write_metadata(fd, entry.metadata)
+    finally:
+        os.close(fd)
+
+
+def write_content(entry: Entry, stream: Stream, fd: int) -> None:
     """The content of a regular file; the holes of a sparse one stay holes."""
     end = 0
     for offset, data in pieces(stream, entry):
@@ -76,17 +98,17 @@ def write_content(entry: tarfile.TarInfo, stream: Counted, fd: int) -> None:
         os.ftruncate(fd, entry.size)
 
 
-def make_link(entry: tarfile.TarInfo, place: Place) -> None:
+def make_link(entry: Entry, place: Place) -> None:
     """A symbolic link, to whatever it says: it means something only inside a container."""
     if not entry.linkname or "\0" in entry.linkname:
         raise InvalidParameter(f"the layer has {entry.name!r}, a link to {entry.linkname!r}")
     os.symlink(entry.linkname, place.name, dir_fd=place.parent)
 
 
-def make_device(entry: tarfile.TarInfo, place: Place) -> bool:
+def make_device(entry: Entry, place: Place) -> bool:
     """Make a device or FIFO; False where that is not allowed (without root)."""
     kind = DEVICES[entry.type]
-    device = os.makedev(entry.devmajor, entry.devminor) if kind != stat.S_IFIFO else 0
+    device = os.makedev(*entry.device) if kind != stat.S_IFIFO else 0
     if kind == stat.S_IFCHR and device == os.makedev(0, 0):
         raise InvalidParameter(
             f"the layer has {entry.name!r}, a character device 0:0: on disk that is a whiteout"
@@ -98,7 +120,7 @@ def make_device(entry: tarfile.TarInfo, place: Place) -> bool:
     return True
 
 
-def make_hard_link(entry: tarfile.TarInfo, place: Place, tree: Inside) -> None:
+def make_hard_link(entry: Entry, place: Place, tree: Inside) -> None:
     """Another name for a file of this layer, or of one below, which is then copied up first.
 
     The link has its target's metadata: they are one file.  Raises

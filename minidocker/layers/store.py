@@ -108,8 +108,7 @@ class LayerStore:
         with _Unfinished(self.root) as unfinished, open_blob() as blob:
             tree = unfinished.path / "tree"
             tree.mkdir()
-            with open_layer(blob) as tar:
-                applied = apply_layer(tar, tree, lower, limits=self._limits)
+            applied = apply_layer(open_layer(blob), tree, lower, limits=self._limits)
             if applied.diff_id != parse_digest(diff_id):
                 raise SystemFailure(
                     f"the layer is not what the image says: its diff ID is {applied.diff_id}, "

@@ -1,28 +1,29 @@
-"""A layer's tar, read once, front to back: hashed, counted and parsed on the way.
+"""A tar, read once, front to back: its entries, each with its data, and never much of it in memory.
 
-The standard library parses the headers.  What it is given is not the file but
-a ``Counted`` stream, which cannot be made to go back, to hold much in memory, or
-to go on for ever.
+What its headers mean is in ``tarheader.py``.
 """
 
 from __future__ import annotations
 
-import hashlib
-import re
-import tarfile
 from collections.abc import Iterator
 from dataclasses import dataclass
-from typing import BinaryIO, cast
+from typing import Final
 
 from minidocker.errors import InvalidParameter
-from minidocker.layers.metadata import Metadata
+from minidocker.layers.sources import PIECE, Source
+from minidocker.layers.sparse import is_sparse, sparse_entry
+from minidocker.layers.tarheader import (
+    BLOCK,
+    EXTENDED,
+    Entry,
+    check,
+    data_size,
+    parse_extended,
+    parse_header,
+)
 
-PIECE = 1 << 18  # bytes read at once
-HEADER = 1 << 20  # no header of an entry is longer; Go's reader has the same limit
-BLOCK = 512
-
-XATTR = "SCHILY.xattr."
-LATEST = 1 << 40  # seconds; no file system keeps later times
+HEADER: Final = 1 << 20  # no header of an entry is longer; Go's reader has the same limit
+CHAIN: Final = 100  # extended headers before one entry
 
 
 @dataclass(frozen=True)
@@ -39,136 +40,128 @@ class Limits:
     path: int = 4096  # bytes, as the kernel's PATH_MAX
 
 
-class Counted:
-    """A forward-only file for ``tarfile`` over ``source``, which hashes all that passes."""
+class Stream:
+    """The bytes of ``source``, forward only.  ``InvalidParameter`` past ``limit`` bytes."""
 
-    def __init__(self, source: BinaryIO, limit: int) -> None:
+    def __init__(self, source: Source, limit: int) -> None:
         self._source = source
-        self._hash = hashlib.sha256()
         self._limit = limit
-        self._position = 0
-        self.last = b""  # the last block that was read
+        self._piece = b""
+        self._at = 0  # how much of the piece has been taken
+        self._before = 0  # bytes of earlier pieces
 
     @property
-    def diff_id(self) -> str:
-        """The digest of everything up to here."""
-        return f"sha256:{self._hash.hexdigest()}"
+    def position(self) -> int:
+        return self._before + self._at
 
-    def tell(self) -> int:
-        return self._position
-
-    def read(self, size: int) -> bytes:
-        """Up to ``size`` bytes, fewer only at the end.  ``InvalidParameter`` past a limit."""
-        if not 0 <= size <= HEADER:
+    def take(self, size: int) -> bytes:
+        """The next ``size`` bytes, fewer only at the end."""
+        begin, end = self._at, self._at + size
+        if end <= len(self._piece):
+            self._at = end
+            return self._piece[begin:end]
+        if size > HEADER:
             raise InvalidParameter(f"the layer has a header of {size} bytes")
-        data = self._source.read(size)
-        self._hash.update(data)
-        self._position += len(data)
-        if self._position > self._limit:
-            raise InvalidParameter(f"the layer unpacks to more than {self._limit} bytes")
-        self.last = data
-        return data
+        return b"".join(self.pieces(size))
 
-    def seek(self, position: int) -> int:
-        """Go on to ``position``, which is not behind; stops at the end of the file."""
-        if position < self._position:
-            raise InvalidParameter("the layer's tar wants to be read backwards")
-        while self._position < position:
-            if not self.read(min(PIECE, position - self._position)):
-                break
-        return self._position
+    def pieces(self, size: int) -> Iterator[memoryview]:
+        """The next ``size`` bytes as they come, fewer only at the end."""
+        while size > 0 and (self._at < len(self._piece) or self._more()):
+            piece = memoryview(self._piece)[self._at : self._at + size]
+            self._at += len(piece)
+            size -= len(piece)
+            yield piece
 
-    def drain(self) -> None:
-        """Read to the end: the padding behind the archive is part of the diff ID."""
-        while self.read(PIECE):
+    def skip_to(self, position: int) -> None:
+        """Go on to ``position``, or to the end, if that comes first."""
+        for _ in self.pieces(position - self.position):
             pass
 
+    def drain(self) -> None:
+        """Read to the end: the padding behind the archive is part of a diff ID."""
+        while self._more():
+            pass
 
-def entries(stream: Counted, limits: Limits) -> Iterator[tarfile.TarInfo]:
-    """The entries of the tar.  Raises ``InvalidParameter`` when it is damaged, or too many."""
-    tar = _begin(stream)
+    def _more(self) -> bool:
+        self._before += len(self._piece)
+        self._piece, self._at = self._source.read(PIECE), 0
+        if self._before + len(self._piece) > self._limit:
+            raise InvalidParameter(f"the layer unpacks to more than {self._limit} bytes")
+        return bool(self._piece)
+
+
+def entries(stream: Stream, limits: Limits) -> Iterator[Entry]:
+    """The entries of the tar.  The data of one (``pieces``) may be read until the next is asked
+    for.
+
+    No bytes at all are an empty archive, as for Go's reader, and so for Docker's.
+    Raises ``InvalidParameter`` when it is damaged, or has too many.
+    """
     count = 0
-    while tar is not None and (entry := _next(tar)) is not None:
+    while True:
+        begins = stream.position
+        try:
+            found = _next(stream)
+        except ValueError as error:
+            what = "the layer's tar is damaged" if begins else "the layer is no tar"
+            raise InvalidParameter(f"{what}: {error}") from None
+        if found is None:
+            return
         count += 1
         if count > limits.entries:
             raise InvalidParameter(f"the layer has more than {limits.entries} entries")
+        entry, stored = found
+        end = stream.position + padded(stored)
         yield entry
-        tar.members = []  # type: ignore[attr-defined]  # or they would fill the memory
-    # tarfile takes a header that makes no sense for the end of the archive.
-    if stream.last.strip(b"\0"):
-        raise InvalidParameter("the layer's tar is damaged")
+        stream.skip_to(end)
 
 
-def _begin(stream: Counted) -> tarfile.TarFile | None:
-    """None for no bytes at all: Go's reader, and so Docker, takes that for an empty archive."""
-    try:
-        return tarfile.TarFile(
-            fileobj=cast(BinaryIO, stream), encoding="utf-8", errors="surrogateescape"
-        )
-    except tarfile.ReadError as error:
-        if stream.tell() == 0:
+def _next(stream: Stream) -> tuple[Entry, int] | None:
+    """The next entry and the size of its data; None at the end.  Raises ``ValueError``."""
+    records: dict[str, bytes] = {}
+    for _ in range(CHAIN):
+        block = stream.take(BLOCK)
+        if not block.strip(b"\0"):
+            _end(stream, block, bool(records))
             return None
-        raise InvalidParameter(f"the layer is no tar: {error}") from None
-    except _MALFORMED as error:
-        raise InvalidParameter(f"the layer's tar is damaged: {error}") from None
+        _whole(block, BLOCK)
+        check(block)
+        kind = block[156:157]
+        if kind not in EXTENDED:
+            entry = parse_header(block, records)
+            if not is_sparse(entry, records):
+                return entry, entry.size
+            return sparse_entry(entry, block, records, lambda size: _whole(stream.take(size), size))
+        size = data_size(block[124:136], {})
+        data = _whole(stream.take(size), size)
+        stream.skip_to(stream.position + padded(size) - size)
+        records |= parse_extended(kind, data)
+    raise ValueError(f"more than {CHAIN} headers without a file")
 
 
-# What malformed numbers and endless chains of extended headers make tarfile raise.
-_MALFORMED = (tarfile.TarError, ValueError, ArithmeticError, LookupError, RecursionError)
+def _end(stream: Stream, block: bytes, expected: bool) -> None:
+    """Two blocks of zeros, one, or nothing at all: programs differ."""
+    if expected or len(block) % BLOCK or stream.take(BLOCK).strip(b"\0"):
+        raise ValueError("it ends in the middle")
 
 
-def _next(tar: tarfile.TarFile) -> tarfile.TarInfo | None:
-    try:
-        return tar.next()
-    except _MALFORMED as error:
-        raise InvalidParameter(f"the layer's tar is damaged: {error}") from None
+def _whole(data: bytes, size: int) -> bytes:
+    if len(data) < size:
+        raise ValueError("it ends in the middle")
+    return data
 
 
-def pieces(stream: Counted, entry: tarfile.TarInfo) -> Iterator[tuple[int, bytes]]:
-    """The content of a file, as (offset, bytes): a sparse file has holes between them."""
-    stream.seek(entry.offset_data)
-    sparse = cast("list[tuple[int, int]] | None", entry.sparse)
-    extents = [(0, entry.size)] if sparse is None else sparse
-    for offset, size in extents:
-        if offset < 0 or size < 0 or offset + size > entry.size:
-            raise InvalidParameter(f"the layer's sparse file {entry.name!r} is damaged")
-        end = offset + size
-        while offset < end:
-            data = stream.read(min(PIECE, end - offset))
-            if not data:
-                raise InvalidParameter(f"the layer ends inside of {entry.name!r}")
-            yield offset, data
-            offset += len(data)
+def padded(size: int) -> int:
+    """``size`` in whole blocks."""
+    return -(-size // BLOCK) * BLOCK
 
 
-def metadata_of(entry: tarfile.TarInfo) -> Metadata:
-    """Owner, mode, time and extended attributes of an entry (pax(1); the attributes as star's)."""
-    for number in (entry.uid, entry.gid):
-        if not 0 <= number < (1 << 32) - 1:
-            raise InvalidParameter(f"the layer has an owner out of range: {entry.name!r}: {number}")
-    xattrs = {
-        key.removeprefix(XATTR): value.encode("utf-8", "surrogateescape")
-        for key, value in entry.pax_headers.items()
-        if key.startswith(XATTR)
-    }
-    if any("\0" in name for name in xattrs):
-        raise InvalidParameter(f"the layer has an attribute without a name: {entry.name!r}")
-    time = nanoseconds(entry.pax_headers.get("mtime", str(int(entry.mtime))))
-    return Metadata(entry.mode & 0o7777, entry.uid, entry.gid, time, xattrs)
-
-
-def nanoseconds(text: str) -> int:
-    """A PAX time, decimal seconds with any number of digits, as nanoseconds, rounded down.
-
-    Exact, which a float is not.  Raises ``InvalidParameter`` for anything else;
-    a time that no file system can keep becomes the nearest that one can.
-    """
-    match = re.fullmatch(r"([+-]?)(\d{1,30})(?:\.(\d*))?", text, re.ASCII)
-    if match is None:
-        raise InvalidParameter(f"the layer has a time that is none: {text!r}")
-    sign, seconds, fraction = match.groups()
-    digits = fraction or ""
-    value = int(seconds) * 10**9 + int(digits[:9].ljust(9, "0"))
-    if sign == "-":
-        value = -value - (1 if digits[9:].strip("0") else 0)
-    return max(-LATEST * 10**9, min(value, LATEST * 10**9))
+def pieces(stream: Stream, entry: Entry) -> Iterator[tuple[int, memoryview]]:
+    """The data of a file, as (offset, bytes): a sparse one has holes between them."""
+    for offset, size in ((0, entry.size),) if entry.extents is None else entry.extents:
+        at = offset
+        for piece in stream.pieces(size):
+            yield at, piece
+            at += len(piece)
+        if at < offset + size:
+            raise InvalidParameter(f"the layer ends inside of {entry.name!r}")

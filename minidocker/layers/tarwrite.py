@@ -7,27 +7,41 @@ fractions of a second, extended attributes.
 
 from __future__ import annotations
 
-import io
 import os
 import stat
-import tarfile
-from collections.abc import Iterable, Iterator
-from typing import BinaryIO, cast
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import replace
 
 from minidocker.errors import InvalidParameter, SystemFailure
 from minidocker.layers.metadata import Metadata, read_metadata
-from minidocker.layers.tarstream import BLOCK, PIECE, XATTR
+from minidocker.layers.sources import PIECE
+from minidocker.layers.tarheader import (
+    BLKTYPE,
+    BLOCK,
+    CHECKSUM,
+    CHRTYPE,
+    DIRTYPE,
+    FIELDS,
+    FIFOTYPE,
+    LNKTYPE,
+    PAX,
+    REGTYPE,
+    SYMTYPE,
+    XATTR,
+    Entry,
+)
 from minidocker.layers.whiteout import OPAQUE_NAME, PREFIX, whiteout_name
 
 END = bytes(2 * BLOCK)  # two blocks of zeros end an archive
+SECOND = 10**9  # nanoseconds
 
 TYPES = {
-    stat.S_IFREG: tarfile.REGTYPE,
-    stat.S_IFDIR: tarfile.DIRTYPE,
-    stat.S_IFLNK: tarfile.SYMTYPE,
-    stat.S_IFCHR: tarfile.CHRTYPE,
-    stat.S_IFBLK: tarfile.BLKTYPE,
-    stat.S_IFIFO: tarfile.FIFOTYPE,
+    stat.S_IFREG: REGTYPE,
+    stat.S_IFDIR: DIRTYPE,
+    stat.S_IFLNK: SYMTYPE,
+    stat.S_IFCHR: CHRTYPE,
+    stat.S_IFBLK: BLKTYPE,
+    stat.S_IFIFO: FIFOTYPE,
 }
 
 
@@ -52,60 +66,127 @@ class Packer:
             raise InvalidParameter(
                 f"{name!r} cannot be in a layer: names that begin with {PREFIX} are whiteouts"
             )
-        info = entry_of(name, status, read_metadata(source, status))
+        entry = entry_of(name, status, read_metadata(source, status))
         inode = (status.st_dev, status.st_ino)
-        if stat.S_ISDIR(status.st_mode):
-            yield header(info)
-        elif inode in self._seen:
-            info.type, info.linkname, info.size = tarfile.LNKTYPE, self._seen[inode], 0
-            info.pax_headers = {}  # one file has one set of attributes
-            yield header(info)
-        else:
-            if status.st_nlink > 1:
-                self._seen[inode] = name
-            if info.issym():
-                info.linkname = os.readlink(source)
-            yield header(info)
-            if info.isreg():
-                yield from content(source, status, name)
+        if inode in self._seen:
+            yield header(hard_link(entry, self._seen[inode]))
+            return
+        if status.st_nlink > 1 and not stat.S_ISDIR(status.st_mode):
+            self._seen[inode] = name
+        if entry.type == SYMTYPE:
+            entry = entry._replace(linkname=os.readlink(source))
+        yield header(entry)
+        if entry.type == REGTYPE:
+            yield from content(source, status, name)
 
     def whiteout(self, directory: str, name: str) -> Iterator[bytes]:
         """The entry that hides ``name`` in ``directory`` ("" is the root)."""
-        yield header(tarfile.TarInfo(os.path.join(directory, whiteout_name(name))))
+        yield header(Entry(os.path.join(directory, whiteout_name(name)), REGTYPE, Metadata(0o644)))
 
     def opaque(self, directory: str) -> Iterator[bytes]:
         """The entry that hides all that is below in ``directory``."""
-        yield header(tarfile.TarInfo(os.path.join(directory, OPAQUE_NAME)))
+        yield header(Entry(os.path.join(directory, OPAQUE_NAME), REGTYPE, Metadata(0o644)))
 
 
-def entry_of(name: str, status: os.stat_result, metadata: Metadata) -> tarfile.TarInfo:
-    """The header's fields of a file, without its link's target."""
-    info = tarfile.TarInfo(name)
-    info.type = TYPES[stat.S_IFMT(status.st_mode)]
-    info.mode, info.uid, info.gid = metadata.mode, metadata.uid, metadata.gid
-    info.mtime, fraction = divmod(metadata.mtime, 10**9)
-    info.pax_headers = {
-        XATTR + key: value.decode("utf-8", "surrogateescape")
-        for key, value in metadata.xattrs.items()
-    }
-    if fraction:
-        info.pax_headers = {"mtime": pax_time(metadata.mtime), **info.pax_headers}
-    if info.isreg():
-        info.size = status.st_size
-    elif info.type in (tarfile.CHRTYPE, tarfile.BLKTYPE):
-        info.devmajor, info.devminor = os.major(status.st_rdev), os.minor(status.st_rdev)
-    return info
+def entry_of(name: str, status: os.stat_result, metadata: Metadata) -> Entry:
+    """The entry of a file, without its link's target."""
+    kind = TYPES[stat.S_IFMT(status.st_mode)]
+    size = status.st_size if kind == REGTYPE else 0
+    device = (os.major(status.st_rdev), os.minor(status.st_rdev))
+    return Entry(name, kind, metadata, size, device=device)
+
+
+def hard_link(entry: Entry, first: str) -> Entry:
+    """The entry as another name of the file ``first``, which has told of itself already."""
+    metadata = entry.metadata
+    plain = replace(metadata, mtime=metadata.mtime // SECOND * SECOND, xattrs={})
+    return Entry(entry.name, LNKTYPE, plain, linkname=first)
+
+
+def header(entry: Entry) -> bytes:
+    """The blocks of an entry's header: of the entry, and before it of what has no room there."""
+    metadata, records = entry.metadata, dict[str, bytes]()
+    name = encoded(entry.name)
+    if entry.type == DIRTYPE and not name.endswith(b"/"):
+        name += b"/"
+    prefix, last = _divided(name)
+    if len(last) > 100 or not name.isascii():
+        records["path"] = name
+    linkname = encoded(entry.linkname)
+    if len(linkname) > 100 or not linkname.isascii():
+        records["linkpath"] = linkname
+    numbers = {"uid": (metadata.uid, 7), "gid": (metadata.gid, 7), "size": (entry.size, 11)}
+    for field, (value, digits) in numbers.items():
+        if value >= 8**digits:
+            records[field] = b"%d" % value
+    seconds, fraction = divmod(metadata.mtime, SECOND)
+    if fraction or not 0 <= seconds < 8**11:
+        records["mtime"] = pax_time(metadata.mtime).encode()
+    records |= {XATTR + key: value for key, value in metadata.xattrs.items()}
+    owner = (metadata.mode, metadata.uid, metadata.gid)
+    block = _block(entry.type, last, (*owner, entry.size, seconds), linkname, entry.device, prefix)
+    return _pax(records) + block if records else block
+
+
+def _pax(records: Mapping[str, bytes]) -> bytes:
+    data = b"".join(_record(encoded(name), value) for name, value in records.items())
+    block = _block(PAX, b"././@PaxHeader", (0, 0, 0, len(data), 0))
+    return block + data + bytes(-len(data) % BLOCK)
+
+
+def _record(name: bytes, value: bytes) -> bytes:
+    """``LENGTH NAME=VALUE\n``; the length counts its own digits."""
+    rest = len(name) + len(value) + 3
+    length = rest + len(str(rest))
+    length = rest + len(str(length))
+    return b"%d %s=%s\n" % (length, name, value)
+
+
+def _block(
+    kind: bytes,
+    name: bytes,
+    numbers: Sequence[int],
+    linkname: bytes = b"",
+    device: tuple[int, int] = (0, 0),
+    prefix: bytes = b"",
+) -> bytes:
+    """One block; ``numbers``: mode, owner, group, size, time."""
+    widths = (7, 7, 7, 11, 11)
+    block = FIELDS.pack(
+        name,
+        *map(_octal, numbers, widths),
+        kind,
+        linkname,
+        b"ustar\x0000",
+        *(_octal(each, 7) for each in device),
+        prefix,
+    )
+    checksum = sum(block) + 8 * ord(" ")
+    return block[: CHECKSUM.start] + b"%06o\0 " % checksum + block[CHECKSUM.stop :]
+
+
+def _octal(value: int, digits: int) -> bytes:
+    """Zeros for what does not fit, and is in a record."""
+    return b"%0*o" % (digits, value if 0 <= value < 8**digits else 0)
+
+
+def _divided(name: bytes) -> tuple[bytes, bytes]:
+    """A long name as ustar cuts it: 155 bytes, a slash that is left out, 100 bytes."""
+    if len(name) <= 100:
+        return b"", name
+    cut = name.rfind(b"/", 0, min(156, len(name) - 1))
+    return (name[:cut], name[cut + 1 :]) if cut > 0 else (b"", name)
+
+
+def encoded(text: str) -> bytes:
+    return text.encode("utf-8", "surrogateescape")
 
 
 def pax_time(nanoseconds: int) -> str:
-    """Nanoseconds as decimal seconds: the inverse of ``tarstream.nanoseconds``."""
+    """Nanoseconds as decimal seconds: the inverse of ``tarheader.nanoseconds``."""
     sign = "-" if nanoseconds < 0 else ""
-    seconds, fraction = divmod(abs(nanoseconds), 10**9)
+    seconds, fraction = divmod(abs(nanoseconds), SECOND)
     return f"{sign}{seconds}.{fraction:09}".rstrip("0").rstrip(".")
-
-
-def header(info: tarfile.TarInfo) -> bytes:
-    return info.tobuf(tarfile.PAX_FORMAT, "utf-8", "surrogateescape")
 
 
 def content(source: str, status: os.stat_result, name: str) -> Iterator[bytes]:
@@ -128,30 +209,3 @@ def content(source: str, status: os.stat_result, name: str) -> Iterator[bytes]:
 def _opener(path: str, flags: int) -> int:
     # Not to wait for a writer, should it be a FIFO by now.
     return os.open(path, flags | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC)
-
-
-class Pieces(io.RawIOBase):
-    """A generator of bytes, to be read as a file."""
-
-    def __init__(self, pieces: Iterable[bytes]) -> None:
-        self._pieces = iter(pieces)
-        self._rest = b""
-
-    def readable(self) -> bool:
-        return True
-
-    def readinto(self, buffer: memoryview) -> int:  # type: ignore[override]
-        while not self._rest:
-            piece = next(self._pieces, None)
-            if piece is None:
-                return 0
-            self._rest = piece
-        count = min(len(buffer), len(self._rest))
-        buffer[:count] = self._rest[:count]
-        self._rest = self._rest[count:]
-        return count
-
-
-def as_file(pieces: Iterable[bytes]) -> BinaryIO:
-    """The pieces as a file open for reading."""
-    return cast(BinaryIO, io.BufferedReader(Pieces(pieces), PIECE))

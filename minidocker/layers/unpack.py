@@ -11,21 +11,20 @@ import os
 import posixpath
 import shutil
 import stat
-import tarfile
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
-from typing import BinaryIO
 
 from minidocker.errors import InvalidParameter
 from minidocker.layers.archives import open_archive
-from minidocker.layers.extract import DEVICES, make_device, make_link, write_content
+from minidocker.layers.extract import DEVICES, make_device, make_file, make_link
 from minidocker.layers.inside import Place
-from minidocker.layers.metadata import Metadata, write_metadata, write_metadata_at
+from minidocker.layers.metadata import write_metadata, write_metadata_at
 from minidocker.layers.rooted import open_directory
-from minidocker.layers.tarstream import HEADER, Counted, Limits, entries, metadata_of
+from minidocker.layers.sources import Source
+from minidocker.layers.tarheader import DIRTYPE, LNKTYPE, REGTYPE, SYMTYPE, Entry
+from minidocker.layers.tarstream import Limits, Stream, entries
 
-_CREATE = os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW | os.O_CLOEXEC
 LIMITS = Limits(size=1 << 62, entries=1 << 62)
 """Whoever may copy into a container may fill the disk anyway."""
 
@@ -41,19 +40,7 @@ class Rules:
     owner: tuple[int, int] | None = None
 
 
-class Unhashed(Counted):
-    """Without the digest, which nobody wants of such an archive."""
-
-    def read(self, size: int) -> bytes:
-        """See ``Counted``."""
-        if not 0 <= size <= HEADER:
-            raise InvalidParameter(f"the layer has a header of {size} bytes")
-        self.last = self._source.read(size)
-        self._position += len(self.last)
-        return self.last
-
-
-def unpack(root: int, directory: str, archive: BinaryIO, rules: Rules) -> None:
+def unpack(root: int, directory: str, archive: Source, rules: Rules) -> None:
     """Extract ``archive`` (plain or compressed) into ``directory`` of the open ``root``.
 
     ``directory``: absolute, free of links.  Raises ``InvalidParameter`` for a damaged
@@ -62,7 +49,7 @@ def unpack(root: int, directory: str, archive: BinaryIO, rules: Rules) -> None:
     """
     work = _Unpacker(root, directory, rules)
     try:
-        stream = Unhashed(open_archive(archive), LIMITS.size)
+        stream = Stream(open_archive(archive), LIMITS.size)
         for entry in entries(stream, LIMITS):
             work.extract(entry, stream)
         stream.drain()
@@ -84,32 +71,27 @@ class _Unpacker:
             os.close(self._parent[1])
             self._parent = None
 
-    def extract(self, entry: tarfile.TarInfo, stream: Counted) -> None:
+    def extract(self, entry: Entry, stream: Stream) -> None:
         """Make one entry."""
         name = self._clean(entry.name)
-        metadata = metadata_of(entry)
-        if self._rules.owner is not None:
-            metadata = replace(metadata, uid=self._rules.owner[0], gid=self._rules.owner[1])
         if not name:  # the directory is there, and stays what it is
             return
+        if self._rules.owner is not None:
+            uid, gid = self._rules.owner
+            entry = entry._replace(metadata=replace(entry.metadata, uid=uid, gid=gid))
         place = self._place(name)
-        if not self._make_way(entry, place):
-            os.mkdir(place.name, 0o700, dir_fd=place.parent)
-        if entry.isdir():
-            self._times[name] = metadata.mtime
+        if entry.type == REGTYPE:
+            make_file(entry, stream, place, lambda: self._make_way(entry, place))
+            return
+        self._make_way(entry, place)
+        if entry.type == DIRTYPE:
+            self._times[name] = entry.metadata.mtime
             with _opened(place) as fd:
-                write_metadata(fd, metadata)
-        elif entry.islnk():
+                write_metadata(fd, entry.metadata)
+        elif entry.type == LNKTYPE:
             self._link(entry, place)
-        elif entry.isreg():
-            fd = os.open(place.name, _CREATE, 0o600, dir_fd=place.parent)
-            try:
-                write_content(entry, stream, fd)
-                write_metadata(fd, metadata)
-            finally:
-                os.close(fd)
-        elif entry.issym() or entry.type in DEVICES:
-            self._special(entry, place, metadata)
+        elif entry.type == SYMTYPE or entry.type in DEVICES:
+            self._special(entry, place)
         else:
             raise InvalidParameter(
                 f"the archive has {entry.name!r} of an unknown type {entry.type!r}"
@@ -158,27 +140,28 @@ class _Unpacker:
             os.close(above)
         return open_directory(self._root, f"{self._directory}/{path}")
 
-    def _make_way(self, entry: tarfile.TarInfo, place: Place) -> bool:
-        """Remove what is in the way of the entry; False when a directory is to be made."""
+    def _make_way(self, entry: Entry, place: Place) -> None:
+        """Remove what is in the way of the entry.  A directory is then there, old or new."""
         try:
-            there = os.stat(place.name, dir_fd=place.parent, follow_symlinks=False)
+            there = os.stat(place.name, dir_fd=place.parent, follow_symlinks=False).st_mode
         except FileNotFoundError:
-            return not entry.isdir()
-        is_directory = stat.S_ISDIR(there.st_mode)
-        if is_directory and entry.isdir():
-            return True
-        if self._rules.keep_kinds and is_directory != entry.isdir():
-            one, other = ("directory", "non-directory")[:: 1 if is_directory else -1]
+            there = 0
+        was, will_be = stat.S_ISDIR(there), entry.type == DIRTYPE
+        if self._rules.keep_kinds and there and was != will_be:
+            one, other = ("directory", "non-directory")[:: 1 if was else -1]
             raise InvalidParameter(
                 f'cannot overwrite {one} "{place.path}" with {other} "{self._directory}"'
             )
-        if is_directory:
+        if was and will_be:
+            return
+        if was:
             shutil.rmtree(place.name, dir_fd=place.parent)
-        else:
+        elif there:
             os.unlink(place.name, dir_fd=place.parent)
-        return not entry.isdir()
+        if will_be:
+            os.mkdir(place.name, 0o700, dir_fd=place.parent)
 
-    def _link(self, entry: tarfile.TarInfo, place: Place) -> None:
+    def _link(self, entry: Entry, place: Place) -> None:
         target = self._clean(entry.linkname)
         parent, _, name = target.rpartition("/")
         folder = open_directory(self._root, f"{self._directory}/{parent}")
@@ -193,12 +176,13 @@ class _Unpacker:
         finally:
             os.close(folder)
 
-    def _special(self, entry: tarfile.TarInfo, place: Place, metadata: Metadata) -> None:
-        if entry.issym():
+    def _special(self, entry: Entry, place: Place) -> None:
+        if entry.type == SYMTYPE:
             make_link(entry, place)
         elif not make_device(entry, place):
             raise PermissionError(errno.EPERM, os.strerror(errno.EPERM), place.path)
-        write_metadata_at(place.parent, place.name, metadata, link=entry.issym())
+        link = entry.type == SYMTYPE
+        write_metadata_at(place.parent, place.name, entry.metadata, link=link)
 
 
 @contextmanager

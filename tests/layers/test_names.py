@@ -7,7 +7,7 @@ from hypothesis import assume, given
 from hypothesis import strategies as st
 
 from minidocker.errors import InvalidParameter
-from minidocker.layers.tarstream import LATEST, nanoseconds
+from minidocker.layers.tarheader import LATEST, nanoseconds
 from minidocker.layers.tarwrite import pax_time
 from minidocker.layers.whiteout import hidden_by, is_overlays_own, whiteout_name
 
