@@ -23,7 +23,7 @@ from minidocker.containers.network_spec import Attachment
 from minidocker.containers.publishing import Publishing
 from minidocker.containers.rewiring import rewire
 from minidocker.containers.store import ContainerStore
-from minidocker.errors import MinidockerError, NotFound, SystemFailure
+from minidocker.errors import Conflict, MinidockerError, NotFound, SystemFailure
 from minidocker.linux.netlink import RouteSocket
 from minidocker.linux.plan import Step, StepFailed, perform
 from minidocker.networks import bridges
@@ -63,6 +63,7 @@ class Networking:
         self.networks, self.endpoints = networks, endpoints
         self._firewall, self._events, self._places = firewall, events, places
         self._bridge = bridge  # of the default network
+        self._containers = containers
         self.naming = Naming(containers, endpoints, self.cables)
         self._publishing = Publishing(networks, endpoints, places)
         self._changing = asyncio.Lock()  # of bridges and rules
@@ -122,10 +123,27 @@ class Networking:
         return self._firewall.steps(networks, self._publishing.rules())
 
     def host_lines(self, container: Container, hostname: str) -> list[tuple[str, str]]:
-        """(address, names) for its /etc/hosts: itself, and on the default network its links."""
+        """(address, names) for its /etc/hosts: its links on the default network, and itself.
+
+        Raises ``Conflict`` for a link to a container that is not there.
+        """
         spec, cables = container.spec, self.cables(container)
         full = f"{hostname}.{spec.domainname} {hostname}" if spec.domainname else hostname
-        return [(str(one.ip), full) for each in cables for one in each.endpoint.addresses]
+        linked = [self._linked(container, each) for each in spec.links]
+        own = [(str(one.ip), full) for each in cables for one in each.endpoint.addresses]
+        return linked + own
+
+    def _linked(self, container: Container, link: str) -> tuple[str, str]:
+        """``NAME:ALIAS`` as a line of the hosts file."""
+        name, _, alias = link.strip("/").partition(":")
+        alias = (alias or name).rpartition("/")[2]
+        other = self._containers.get(name)
+        for cable in self.cables(other):
+            if cable.network.is_default and cable.endpoint.ipv4:
+                return str(cable.endpoint.ipv4.ip), f"{alias} {other.short_id} {other.name}"
+        raise Conflict(
+            f"Cannot link to a non running container: /{other.name} AS /{container.name}/{alias}"
+        )
 
     def host_gateway(self) -> str:
         """The machine's address as containers see it."""
