@@ -11,6 +11,7 @@ from pathlib import Path
 
 from tests.bench.figures import table
 from tests.bench.measure import figures
+from tests.support.netns import enter
 
 SCHEME = "unix://"
 
@@ -46,6 +47,7 @@ def main(argv: list[str] | None = None) -> None:
     wishes = parse(argv)
     if os.geteuid() != 0:
         sys.exit("The benchmark starts daemons and containers: run it as root.")
+    enter()  # both daemons, their bridges and their rules
     found = figures(wishes.rounds, wishes.against, lambda text: print(text, file=sys.stderr))
     peer = str(wishes.against or "dockerd")
     if wishes.json:
