@@ -24,7 +24,7 @@ from ipaddress import (
 )
 
 # <linux/netlink.h>
-NLM_F_REQUEST, NLM_F_ACK, NLM_F_DUMP = 1, 4, 0x300
+NLM_F_REQUEST, NLM_F_ACK, NLM_F_DUMP_INTR, NLM_F_DUMP = 1, 4, 0x10, 0x300
 NLM_F_REPLACE, NLM_F_EXCL, NLM_F_CREATE = 0x100, 0x200, 0x400
 NLMSG_ERROR, NLMSG_DONE = 2, 3
 NLA_F_NESTED = 0x8000
@@ -198,21 +198,20 @@ class RouteSocket:
 
     def ports(self, bridge: str) -> list[str]:
         """The names of the interfaces that are plugged into it.  ENODEV: there is none."""
-        master, found = self.index(bridge), []
-        for kind, message in self._dump(RTM_GETLINK, _LINK.pack(socket.AF_UNSPEC, 0, 0, 0, 0)):
+        master, found = struct.pack("=I", self.index(bridge)), []
+        for message in self._dump(RTM_GETLINK, _LINK.pack(socket.AF_UNSPEC, 0, 0, 0, 0), bridge):
             given = dict(attributes(message[_LINK.size :]))
-            if kind == RTM_NEWLINK and given.get(IFLA_MASTER) == struct.pack("=I", master):
+            if given.get(IFLA_MASTER) == master:
                 found.append(given[IFLA_IFNAME].rstrip(b"\0").decode())
         return found
 
     def routes(self) -> list[Network]:
         """The networks that this namespace has a route to, default routes left out."""
         found = []
-        body = struct.pack("=Bxxx", socket.AF_UNSPEC) + bytes(8)
-        for kind, message in self._dump(RTM_GETROUTE, body):
-            family, length = message[0], message[1]
-            table, type_ = message[4], message[7]
-            if kind != RTM_NEWROUTE or table != RT_TABLE_MAIN or type_ != RTN_UNICAST:
+        body = _ROUTE.pack(socket.AF_UNSPEC, 0, 0, 0, 0, 0, 0, 0, 0)
+        for message in self._dump(RTM_GETROUTE, body, "routes"):
+            family, length, _, _, table, _, _, kind, _ = _ROUTE.unpack_from(message)
+            if table != RT_TABLE_MAIN or kind != RTN_UNICAST:
                 continue
             given = dict(attributes(message[_ROUTE.size :]))
             if RTA_DST in given and family in (socket.AF_INET, socket.AF_INET6):
@@ -220,39 +219,42 @@ class RouteSocket:
         return found
 
     def _ask(self, kind: int, flags: int, body: bytes, what: str) -> bytes:
-        """Send one message; what came before the acknowledgement."""
+        """Send one message; the first one of the answer, which may be the acknowledgement."""
         self._send(kind, NLM_F_REQUEST | NLM_F_ACK | flags, body)
-        said = b""
-        for answer, message in self._answers():
-            if answer == NLMSG_ERROR:
-                (number,) = struct.unpack_from("=i", message)
-                if number:
-                    raise OSError(-number, os.strerror(-number), what)
-                break
-            said = message
-        return said
+        return [message for _, message in self._answers(what)][0]
 
-    def _dump(self, kind: int, body: bytes) -> Iterator[tuple[int, bytes]]:
-        self._send(kind, NLM_F_REQUEST | NLM_F_DUMP, body)
-        yield from self._answers()
+    def _dump(self, kind: int, body: bytes, what: str) -> list[bytes]:
+        """A list, read again when it changed while it was read."""
+        torn = True
+        while torn:
+            self._send(kind, NLM_F_REQUEST | NLM_F_DUMP, body)
+            *found, done = self._answers(what)
+            torn = any(flags & NLM_F_DUMP_INTR for flags, _ in (*found, done))
+        return [message for _, message in found]
 
     def _send(self, kind: int, flags: int, body: bytes) -> None:
         self._sequence += 1
         length = _HEADER.size + len(body)
         self._sock.send(_HEADER.pack(length, kind, flags, self._sequence, 0) + body)
 
-    def _answers(self) -> Iterator[tuple[int, bytes]]:
-        """(type, what follows the header) of each message, to the last."""
+    def _answers(self, what: str) -> Iterator[tuple[int, bytes]]:
+        """(flags, what follows the header) of each message, the last one too: it has a number,
+        0 or an errno below zero."""
         while True:
             data = self._sock.recv(_PIECE)
             while len(data) >= _HEADER.size:
-                length, kind, _, sequence, _ = _HEADER.unpack_from(data)
+                length, kind, flags, sequence, _ = _HEADER.unpack_from(data)
                 message, data = data[_HEADER.size : length], data[(length + 3) & ~3 :]
                 if sequence != self._sequence:
                     continue
-                if kind == NLMSG_DONE:
-                    return
-                yield kind, message
+                if kind not in (NLMSG_ERROR, NLMSG_DONE):
+                    yield flags, message
+                    continue
+                (number,) = struct.unpack_from("=i", message)
+                if number:
+                    raise OSError(-number, os.strerror(-number), what)
+                yield flags, message
+                return
 
 
 def _family(address: Address | Interface) -> int:
