@@ -221,7 +221,8 @@ class RouteSocket:
     def _ask(self, kind: int, flags: int, body: bytes, what: str) -> bytes:
         """Send one message; the first one of the answer, which may be the acknowledgement."""
         self._send(kind, NLM_F_REQUEST | NLM_F_ACK | flags, body)
-        return [message for _, message in self._answers(what)][0]
+        (_, first), *_ = self._answers(what)
+        return first
 
     def _dump(self, kind: int, body: bytes, what: str) -> list[bytes]:
         """A list, read again when it changed while it was read."""
