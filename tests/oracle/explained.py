@@ -15,14 +15,15 @@ from fnmatch import fnmatchcase
 from pathlib import Path
 
 FILE = Path(__file__).parent / "differences.toml"
+KINDS = ("isolation", "commands", "requests")  # the probe's, the sessions', those of asked.py
 PAGE_FILE = Path(__file__).parents[2] / "docs" / "isolation.md"
 
 
 @dataclass(frozen=True)
 class Explained:
     """``keys``: patterns of the probe's keys (``flags: key`` where it takes flags to see the
-    difference), or of ``session: command``.  ``docker`` and ``ours``: patterns of the two
-    values.  ``title`` and ``reason`` are for the reader."""
+    difference), of ``session: command``, or of ``session: request``.  ``docker`` and
+    ``ours``: patterns of the two values.  ``title`` and ``reason`` are for the reader."""
 
     keys: tuple[str, ...]
     docker: str
@@ -43,7 +44,7 @@ def matches(text: str, pattern: str) -> bool:
 
 
 def load(kind: str) -> list[Explained]:
-    """The table ``kind``: "isolation" (the probe's) or "commands" (the sessions')."""
+    """The table ``kind``, one of ``KINDS``."""
     entries = tomllib.loads(FILE.read_text("utf-8")).get(kind, [])
     return [Explained(**{**entry, "keys": tuple(entry["keys"])}) for entry in entries]
 
@@ -88,12 +89,18 @@ The peer is Debian 12's dockerd 20.10. This page is made from
 ## What the commands answer
 
 {commands}
+
+## What raw requests are answered
+
+Many clients speak to the socket themselves (`tests/oracle/asked.py`).
+
+{requests}
 """
 
 
 def page() -> str:
     """docs/isolation.md, from the entries."""
-    return PAGE.format(isolation=table(load("isolation")), commands=table(load("commands")))
+    return PAGE.format(**{kind: table(load(kind)) for kind in KINDS})
 
 
 def table(entries: list[Explained]) -> str:

@@ -44,7 +44,7 @@ def test_a_table_has_a_row_an_entry_and_cells_that_stay_cells() -> None:
     assert rows[2] == "| title | `a&#124;b…` | … | reason |"
 
 
-@pytest.mark.parametrize("kind", ["isolation", "commands"])
+@pytest.mark.parametrize("kind", explained.KINDS)
 def test_every_difference_has_a_title_and_a_whole_sentence_for_a_reason(kind: str) -> None:
     for entry in load(kind):
         assert entry.title
@@ -56,7 +56,7 @@ def test_the_page_is_up_to_date() -> None:
     assert said == page(), "run python -m tests.oracle.explained"
 
 
-@pytest.mark.parametrize("kind", ["isolation", "commands"])
+@pytest.mark.parametrize("kind", explained.KINDS)
 def test_no_entry_covers_everything(kind: str) -> None:
     for entry in load(kind):
         assert all(key.strip("*") for key in entry.keys), entry.title
