@@ -12,7 +12,6 @@ import stat
 from collections.abc import AsyncGenerator, AsyncIterator, Iterator
 from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass
-from typing import BinaryIO
 
 from minidocker.containers.container import Container
 from minidocker.containers.core import Core
@@ -22,6 +21,7 @@ from minidocker.images.threads import in_thread, pieces_in_thread
 from minidocker.layers import rooted
 from minidocker.layers.export import TreePacker
 from minidocker.layers.metadata import read_metadata
+from minidocker.layers.sources import Source
 from minidocker.layers.tarwrite import END, entry_of, header
 from minidocker.layers.unpack import Rules, unpack
 from minidocker.namespaces.users import parse_group, parse_passwd, resolve_user
@@ -67,7 +67,7 @@ class Archives:
         return found, OpenTar(stack, pieces_in_thread(_again(first, pieces)))
 
     async def write(
-        self, ref: str, path: str, archive: BinaryIO, keep_kinds: bool, as_user: bool
+        self, ref: str, path: str, archive: Source, keep_kinds: bool, as_user: bool
     ) -> None:
         """Extract a tar into the directory ``path``.
 

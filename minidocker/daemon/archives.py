@@ -13,7 +13,7 @@ from minidocker.containers.archive import PathStat
 from minidocker.daemon.engine import Engine
 from minidocker.daemon.exchange import Answer, Request, Response, Stream, json_line
 from minidocker.daemon.times import rfc3339
-from minidocker.daemon.uploads import Body, body_file
+from minidocker.daemon.uploads import Body
 from minidocker.errors import InvalidParameter
 
 TAR: Final = "application/x-tar"
@@ -44,14 +44,14 @@ async def read(engine: Engine, request: Request) -> Answer:
 
 async def write(engine: Engine, request: Request) -> Answer:
     """``noOverwriteDirNonDir``, ``copyUIDGID``."""
-    body = Body(request.chunks)
-    await engine.containers.archives.write(
-        request.params["id"],
-        _path(request),
-        body_file(body),
-        request.flag("noOverwriteDirNonDir"),
-        request.flag("copyUIDGID"),
-    )
+    async with Body(request.chunks) as body:
+        await engine.containers.archives.write(
+            request.params["id"],
+            _path(request),
+            body,
+            request.flag("noOverwriteDirNonDir"),
+            request.flag("copyUIDGID"),
+        )
     return Response()
 
 

@@ -11,7 +11,7 @@ from collections.abc import AsyncIterator, Sequence
 from minidocker.daemon.engine import Engine
 from minidocker.daemon.exchange import Answer, Request, Stream
 from minidocker.daemon.pull import message
-from minidocker.daemon.uploads import Body, Say, body_file, told
+from minidocker.daemon.uploads import Body, Say, told
 from minidocker.errors import InvalidParameter, NotFound
 from minidocker.images.load import load as load_images
 from minidocker.images.progress import Progress
@@ -69,14 +69,15 @@ async def load(engine: Engine, request: Request) -> Answer:
             if not quiet:
                 say(message(news))
 
-        await load_images(
-            body_file(body),
-            store=engine.images,
-            platform=platform,
-            progress=progress,
-            say=lambda line: say({"stream": f"{line}\n"}),
-            stop=body.stop,
-        )
+        async with body:
+            await load_images(
+                body,
+                store=engine.images,
+                platform=platform,
+                progress=progress,
+                say=lambda line: say({"stream": f"{line}\n"}),
+                stop=body.stop,
+            )
 
     return told(work)
 

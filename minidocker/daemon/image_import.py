@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from minidocker.daemon.engine import Engine
 from minidocker.daemon.exchange import Answer, Request, Response
 from minidocker.daemon.times import rfc3339
-from minidocker.daemon.uploads import Body, Say, body_file, told
+from minidocker.daemon.uploads import Body, Say, told
 from minidocker.errors import InvalidParameter
 from minidocker.images.changes import apply_changes
 from minidocker.images.fetch import Remote, fetch
@@ -75,16 +75,17 @@ async def _metered(remote: Remote, say: Say) -> AsyncIterator[bytes]:
 
 
 async def _import(engine: Engine, body: Body, wish: Wish) -> Image:
-    return await import_tar(
-        body_file(body),
-        store=engine.images,
-        config=wish.config,
-        created=rfc3339(time.time_ns()),
-        message=wish.message,
-        platform=wish.platform,
-        references=wish.references,
-        stop=body.stop,
-    )
+    async with body:
+        return await import_tar(
+            body,
+            store=engine.images,
+            config=wish.config,
+            created=rfc3339(time.time_ns()),
+            message=wish.message,
+            platform=wish.platform,
+            references=wish.references,
+            stop=body.stop,
+        )
 
 
 def read_wish(request: Request, source: str) -> Wish:

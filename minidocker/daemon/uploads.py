@@ -1,63 +1,83 @@
-"""A request's body as a file that a thread can read, and work that tells how it goes."""
+"""A request's body as a source that a thread can read, and work that tells how it goes."""
 
 from __future__ import annotations
 
 import asyncio
-import io
 from collections.abc import AsyncIterator, Awaitable, Callable
-from concurrent.futures import Future
-from typing import Any, BinaryIO, cast
+from queue import SimpleQueue
+from typing import Any
 
 from minidocker.daemon.exchange import Stream
 from minidocker.errors import MinidockerError
+from minidocker.layers.sources import PIECE, PIECES
 from minidocker.wire import jsonstream
-
-PIECE = 1 << 20  # bytes fetched at once
 
 Say = Callable[[dict[str, Any]], None]
 
 
-class Body(io.RawIOBase):
-    """``chunks`` as a file for one reading thread.  ``stop`` makes its reads fail."""
+class Body:
+    """``chunks`` as a source for one thread; they are fetched in the loop while that one works.
+
+    A context: at its end nothing is fetched any more.  Nothing is before the first ``read``
+    either, so that a client that waits for "100 Continue" can still be refused.
+    """
 
     def __init__(self, chunks: AsyncIterator[bytes]) -> None:
         self._chunks = chunks
         self._loop = asyncio.get_running_loop()
-        self._rest = memoryview(b"")
-        self._waiting: Future[bytes] | None = None
-        self._stopped = False
+        self._fetched: SimpleQueue[bytes | BaseException] = SimpleQueue()
+        self._room = asyncio.Semaphore(PIECES)
+        self._asked = self._stopped = False
+        self._task: asyncio.Task[None] | None = None
 
-    def readable(self) -> bool:
-        return True
+    def read(self, size: int, /) -> bytes:
+        """See ``Source``.  Raises what fetching raised, and after ``stop`` ``CancelledError``."""
+        if not self._asked:
+            self._asked = True
+            self._loop.call_soon_threadsafe(self._begin)
+        piece = self._fetched.get()
+        if isinstance(piece, BaseException):
+            self._fetched.put(piece)
+            raise piece
+        if not piece:
+            self._fetched.put(piece)
+        self._loop.call_soon_threadsafe(self._room.release)
+        return piece
 
-    def readinto(self, buffer: memoryview) -> int:  # type: ignore[override]
-        if not self._rest:
-            self._waiting = asyncio.run_coroutine_threadsafe(self._fetch(), self._loop)
-            self._rest = memoryview(self._waiting.result())
-        count = min(len(buffer), len(self._rest))
-        buffer[:count] = self._rest[:count]
-        self._rest = self._rest[count:]
-        return count
+    def _begin(self) -> None:
+        if not self._stopped:
+            self._task = asyncio.ensure_future(self._fetch())
 
-    async def _fetch(self) -> bytes:
-        if self._stopped:
-            raise asyncio.CancelledError
-        data = bytearray()
-        async for chunk in self._chunks:
-            data += chunk
-            if len(data) >= PIECE:
-                break
-        return bytes(data)
+    async def _fetch(self) -> None:
+        try:
+            batch, size = list[bytes](), 0
+            async for chunk in self._chunks:
+                batch.append(chunk)
+                size += len(chunk)
+                if size >= PIECE:
+                    await self._room.acquire()
+                    self._fetched.put(b"".join(batch))
+                    batch, size = [], 0
+            if batch:
+                self._fetched.put(b"".join(batch))
+            self._fetched.put(b"")
+        except Exception as error:
+            self._fetched.put(error)
 
     def stop(self) -> None:
-        """Call it in the event loop's thread."""
+        """Let a read that waits fail.  Call it in the event loop's thread."""
         self._stopped = True
-        if self._waiting is not None:
-            self._waiting.cancel()
+        self._fetched.put(asyncio.CancelledError())
+        if self._task is not None:
+            self._task.cancel()
 
+    async def __aenter__(self) -> Body:
+        return self
 
-def body_file(body: Body) -> BinaryIO:
-    return cast(BinaryIO, io.BufferedReader(body, PIECE))
+    async def __aexit__(self, *error: object) -> None:
+        self.stop()
+        if self._task is not None:
+            await asyncio.gather(self._task, return_exceptions=True)
 
 
 def told(work: Callable[[Say], Awaitable[object]]) -> Stream:
