@@ -6,6 +6,7 @@ book can differ from them after a crash.
 
 from __future__ import annotations
 
+import re
 from collections.abc import Collection, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from ipaddress import (
@@ -19,7 +20,7 @@ from ipaddress import (
 from itertools import chain
 from typing import Final
 
-from minidocker.errors import Conflict, Forbidden, InvalidParameter, SystemFailure
+from minidocker.errors import Forbidden, InvalidParameter, SystemFailure
 
 Address = IPv4Address | IPv6Address
 Network = IPv4Network | IPv6Network
@@ -29,6 +30,7 @@ DEFAULT_POOLS: Final[tuple[tuple[Network, int], ...]] = (
     (IPv4Network("192.168.0.0/16"), 20),
 )
 """Where networks that name no subnet get theirs: (range, length of each), as Docker's."""
+_LENGTH: Final = re.compile(r"0|[1-9][0-9]{0,2}")  # of a prefix; a netmask is none
 
 
 @dataclass(frozen=True)
@@ -105,38 +107,61 @@ def read_subnet(
 ) -> Subnet:
     """A subnet as users write it, completed: without a ``gateway`` it is the first address.
 
-    Raises ``InvalidParameter`` for the first thing that is wrong (Docker's ``ValidateIPAM``).
+    Raises ``InvalidParameter`` for the first thing that is wrong (Docker's ``ValidateIPAM``),
+    ``SystemFailure`` when an address has two owners or there is none for the gateway.
     """
     network = _network("subnet", subnet)
-    part = _network("ip-range", ip_range) if ip_range else None
-    if part is not None:
-        if part.version != network.version:
-            raise _wrong(f"invalid ip-range {ip_range}: {_parent_is(network)}")
-        if not part.subnet_of(network):  # type: ignore[arg-type]
-            raise _wrong(f"invalid ip-range {ip_range}: parent subnet is not a supernet of it")
-    aux = {
+    _check_masked("subnet", subnet, network)
+    if network.prefixlen == 0:
+        raise _wrong(f"invalid subnet {subnet}: it leaves no address to anybody else")
+    part = _range(ip_range, network) if ip_range else None
+    own = {
         name: _member(f"auxiliary address {name}", address, network)
         for name, address in (auxiliary or {}).items()
     }
-    if gateway:
-        asked: Address | None = _member(f"gateway {gateway}", gateway, network)
-    else:
-        asked = free_address(Subnet(network, None, part, aux), ())
-    if asked is not None and asked in aux.values():
-        raise Conflict(f"the gateway {asked} is an auxiliary address of the network as well")
-    return Subnet(network, asked, part, aux)
+    asked = _member(f"gateway {gateway}", gateway, network) if gateway else None
+    bare = Subnet(network, None, part)
+    chosen = free_address(bare, ()) if asked is None else asked
+    if chosen is None:
+        raise SystemFailure("failed to allocate gateway (): No available addresses on this pool")
+    # In Docker's order: when the gateway's is also somebody else's, that one is refused.
+    owners = {f"gateway ({chosen})": chosen}
+    owners |= {f"secondary ip address ({name}:{each})": each for name, each in own.items()}
+    taken = set(bare.never_given())
+    for owner, address in owners.items():
+        if address in taken:
+            raise SystemFailure(f"failed to allocate {owner}: Address already in use")
+        taken.add(address)
+    return Subnet(network, chosen, part, own)
 
 
 def _network(what: str, text: str) -> Network:
+    """As Go's ``netip.ParsePrefix``: no netmask, no zone, and not yet without host bits."""
+    _, _, length = text.partition("/")
     try:
-        found = ip_network(text, strict=False)
+        if not _LENGTH.fullmatch(length) or "%" in text:
+            raise ValueError
+        return ip_network(text, strict=False)
     except ValueError as error:
         raise _wrong(f"invalid {what} {text}: invalid CIDR block notation") from error
-    address = text.partition("/")[0]
-    if "/" not in text:
-        raise _wrong(f"invalid {what} {text}: invalid CIDR block notation")
-    if ip_address(address) != found.network_address:
+
+
+def _check_masked(what: str, text: str, found: Network) -> None:
+    if ip_address(text.partition("/")[0]) != found.network_address:
         raise _wrong(f"invalid {what} {text}: it should be {found}")
+
+
+def _range(text: str, network: Network) -> Network:
+    found = _network("ip-range", text)
+    if found.version != network.version:
+        raise _wrong(f"invalid ip-range {text}: {_parent_is(network)}")
+    if found.prefixlen < network.prefixlen:
+        raise _wrong(
+            f"invalid ip-range {text}: CIDR block is bigger than its parent subnet {network}"
+        )
+    _check_masked("ip-range", text, found)
+    if not overlap(found, network):
+        raise _wrong(f"invalid ip-range {text}: parent subnet {network} doesn't contain ip-range")
     return found
 
 
@@ -147,8 +172,8 @@ def _member(what: str, text: str, network: Network) -> Address:
         raise _wrong(f"invalid {what}: invalid address") from error
     if found.version != network.version:
         raise _wrong(f"invalid {what}: {_parent_is(network)}")
-    if found not in network:
-        raise _wrong(f"invalid {what}: parent subnet does not contain this address")
+    if found not in network or "%" in text:  # an address with a zone is in no subnet
+        raise _wrong(f"invalid {what}: parent subnet {network} doesn't contain this address")
     return found
 
 
