@@ -3,16 +3,16 @@
 from __future__ import annotations
 
 import hashlib
+import os
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from ipaddress import IPv4Interface, IPv6Interface, ip_interface
+from ipaddress import IPv4Interface, IPv6Interface, ip_address, ip_interface
 from typing import Final
 
 from minidocker.errors import InvalidParameter
 from minidocker.networks.subnets import Subnet
 
-BRIDGE: Final = "bridge"
 DEFAULT: Final = "bridge"  # the network that is there from the start is called as its driver
 
 # Options of the bridge driver (Docker's names) and what they are.
@@ -27,7 +27,12 @@ _FLAGS: Final = (MASQUERADE, ICC, DEFAULT_BRIDGE)
 _OPTIONS: Final = frozenset({BRIDGE_NAME, HOST_BINDING, MTU, INTERFACE_PREFIX, *_FLAGS})
 
 _NAME: Final = re.compile(r"[a-zA-Z0-9][a-zA-Z0-9_.-]*")
-_INTERFACE: Final = re.compile(r"[^\s/:]{1,15}")  # IFNAMSIZ, less the final zero; dev_valid_name()
+_NUMBER: Final = re.compile(r"[+-]?[0-9]{1,9}")
+# The kernel takes more (dev_valid_name()); in these no program's rules or paths end early.
+_NAMES: Final = {
+    BRIDGE_NAME: re.compile(r"[a-zA-Z0-9_.-]{1,15}"),  # IFNAMSIZ, less the final zero
+    INTERFACE_PREFIX: re.compile(r"[a-zA-Z0-9_.-]{1,12}"),
+}
 _TRUE: Final = frozenset({"1", "t", "T", "true", "TRUE", "True"})
 _FALSE: Final = frozenset({"0", "f", "F", "false", "FALSE", "False"})  # Go's strconv.ParseBool
 
@@ -76,7 +81,7 @@ class Network:
     @property
     def mtu(self) -> int:
         """Bytes in a packet."""
-        return int(self.options.get(MTU) or 1500)
+        return int(self.options.get(MTU) or 0) or 1500
 
     @property
     def interface_prefix(self) -> str:
@@ -128,10 +133,10 @@ class Endpoint:
 def flag(options: Mapping[str, str], name: str, default: bool) -> bool:
     """A yes or no among the options.  Raises ``InvalidParameter``."""
     value = options.get(name)
-    if value is None or value == "":
+    if value is None:
         return default
     if value not in _TRUE | _FALSE:
-        raise InvalidParameter(f"invalid value for {name}: {value}: it is true or false")
+        raise _unreadable(name, value, f'strconv.ParseBool: parsing "{value}": invalid syntax')
     return value in _TRUE
 
 
@@ -155,12 +160,33 @@ def check_options(options: Mapping[str, str]) -> None:
             )
         if name in _FLAGS:
             flag(options, name, True)
-        if name == MTU and not (value.isdecimal() and 68 <= int(value) <= 65535):
-            raise InvalidParameter(f"invalid value for {MTU}: {value}: it is 68 to 65535 bytes")
-        if name == BRIDGE_NAME and (not _INTERFACE.fullmatch(value) or value in (".", "..")):
+        elif name == MTU:
+            _check_mtu(value)
+        elif name == HOST_BINDING:
+            _check_host_binding(value)
+        elif value and not (_NAMES[name].fullmatch(value) and value.strip(".")):
             raise InvalidParameter(
-                f"invalid name of a bridge: {value!r}: it has 1 to 15 characters, no / and no blank"
+                f"invalid value for {name}: {value!r}: an interface's name has letters, digits and "
+                "_.- only, and 15 characters at most, with the number that may follow"
             )
+
+
+def _check_mtu(value: str) -> None:
+    if not _NUMBER.fullmatch(value):
+        raise _unreadable(MTU, value, f'strconv.Atoi: parsing "{value}": invalid syntax')
+    if int(value) != 0 and not 68 <= int(value) <= 65535:
+        raise InvalidParameter(f"invalid MTU number: {value}: a bridge's is 68 to 65535 bytes")
+
+
+def _check_host_binding(value: str) -> None:
+    try:
+        ip_address(value)
+    except ValueError as error:
+        raise _unreadable(HOST_BINDING, value, "nil ip") from error
+
+
+def _unreadable(name: str, value: str, why: str) -> InvalidParameter:
+    return InvalidParameter(f"failed to parse {name} value: {value} ({why})")
 
 
 def own_names(data_root: str) -> tuple[str, str]:
@@ -170,5 +196,5 @@ def own_names(data_root: str) -> tuple[str, str]:
     """
     if data_root == "/var/lib/minidocker":
         return "minidocker0", "minidocker"
-    mark = hashlib.sha256(data_root.encode()).hexdigest()[:8]
+    mark = hashlib.sha256(os.fsencode(data_root)).hexdigest()[:8]
     return f"mini-{mark}", f"minidocker-{mark}"
