@@ -34,6 +34,10 @@ class Naming:
             id = container.id
             await self._server.serve(id, udp, tcp, lambda: self._view(id))
 
+    def serves(self, container: Container) -> bool:
+        """Whether it has the sockets to ask."""
+        return self._server.serves(container.id)
+
     async def stop(self, container: Container) -> None:
         await self._server.stop(container.id)
 

@@ -22,7 +22,7 @@ async def connect(core: Core, container: Container, asked: Attachment) -> None:
     async with core.lock(container.id):
         before = core.store.get(container.id)
         attachment = settle_attachment(asked, core.networking.networks.get)
-        check_room(before.spec.attachments, before.spec.network_mode, attachment)
+        check_room(before, attachment)
         after = _with(core, before, (*before.spec.attachments, attachment))
         try:
             await core.networking.connect(after, attachment, _pidfd(core, before))

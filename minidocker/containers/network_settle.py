@@ -5,9 +5,10 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import replace
 
+from minidocker.containers.container import Container
 from minidocker.containers.network_spec import Attachment
 from minidocker.containers.spec import ContainerSpec
-from minidocker.errors import Conflict, InvalidParameter, NotFound
+from minidocker.errors import Conflict, Forbidden, InvalidParameter, NotFound
 from minidocker.networks.endpoints import check_address
 from minidocker.networks.network import Network
 
@@ -52,8 +53,9 @@ def settle_attachment(asked: Attachment, find: FindNetwork) -> Attachment:
     return replace(asked, network=network.id, name=network.name)
 
 
-def check_room(attachments: tuple[Attachment, ...], mode: str, added: Attachment) -> None:
-    """Whether a container may be connected to one more.  Raises ``Conflict``."""
+def check_room(container: Container, added: Attachment) -> None:
+    """Whether a container may be connected to one more.  Raises ``Conflict``, ``Forbidden``."""
+    name, mode = container.name, container.spec.network_mode
     if mode == "host":
         raise Conflict(
             "container cannot be disconnected from host network or connected to host network"
@@ -68,5 +70,5 @@ def check_room(attachments: tuple[Attachment, ...], mode: str, added: Attachment
             "container cannot be connected to multiple networks with one of the networks in "
             "private (none) mode"
         )
-    if any(each.network == added.network for each in attachments):
-        raise Conflict(f"container is already in network {added.name}")
+    if any(each.network == added.network for each in container.spec.attachments):
+        raise Forbidden(f"endpoint with name {name} already exists in network {added.name}")

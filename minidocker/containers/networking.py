@@ -40,6 +40,7 @@ from minidocker.networks.network import (
     Network,
 )
 from minidocker.networks.store import NetworkStore, Wanted
+from minidocker.networks.subnets import overlap
 
 log = logging.getLogger(__name__)
 
@@ -89,7 +90,7 @@ class Networking:
         if not container.spec.attachments:
             return {}
         for attachment in container.spec.attachments:
-            network = self._network(attachment)
+            network = self._in_nobodys_way(self._network(attachment))
             self.endpoints.join(network, wishes.joining(container, attachment, network))
         cables = self.cables(container)
         self._publishing.take(container, cables)
@@ -101,6 +102,21 @@ class Networking:
             return self.networks.get(attachment.network)
         except NotFound as error:
             raise NotFound(f"network {attachment.network} not found") from error
+
+    def _in_nobodys_way(self, network: Network) -> Network:
+        """Before the default network's bridge is made: with a subnet that is still free.
+
+        Its record is older than the bridge, and other programs make networks too.
+        """
+        if not network.is_default or bridges.exists(network.bridge):
+            return network
+        if self.endpoints.all(network_id=network.id):
+            return network
+        with RouteSocket() as here:
+            used = here.routes()
+        if any(overlap(each.network, other) for each in network.subnets for other in used):
+            return self.networks.resettle(network, used)
+        return network
 
     async def _prepare(self, cables: Sequence[Cable], done: Done) -> None:
         """The bridges and rules that are missing: none, most of the time."""
@@ -201,7 +217,6 @@ class Networking:
         if pidfd is None:
             return
         network = self._network(attachment)
-        asked = wishes.has_names(self.cables(container))
         endpoint = self.endpoints.join(network, wishes.joining(container, attachment, network))
         try:
             await self._prepare([Cable(network, endpoint, attachment)], lambda *step: None)
@@ -212,10 +227,11 @@ class Networking:
                 pidfd,
                 plug=new,
                 gateways=wishes.gateways(cables),
-                names=wishes.has_names(cables) and not asked,
+                names=wishes.has_names(cables) and not self.naming.serves(container),
             )
         except (MinidockerError, OSError):
             self.endpoints.leave(endpoint)
+            bridges.remove_cables([endpoint.host_interface])
             raise
         await self.naming.serve(container, sockets)
         self._tell("connect", network, container)

@@ -199,7 +199,7 @@ async def connect(engine: Engine, request: Request) -> Answer:
     container = text(body.get("Container") or "", "Container")
     if name in DRIVERS:
         raise Forbidden(
-            f"container cannot be connected to the network {name}: that is for its create, --net"
+            f"container cannot be disconnected from {name} network or connected to {name} network"
         )
     network = engine.networking.networks.get(name)
     attachment = read_attachment(network.id, body.get("EndpointConfig"), "EndpointConfig")

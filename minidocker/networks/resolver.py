@@ -48,6 +48,10 @@ class NameServer:
             await self.stop(container_id)
             raise
 
+    def serves(self, container_id: str) -> bool:
+        """Whether it has sockets here."""
+        return container_id in self._served
+
     async def stop(self, container_id: str) -> None:
         """Close its sockets, which keep its network namespace alive; nothing if it has none."""
         served = self._served.pop(container_id, None)

@@ -15,6 +15,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from tests.oracle.living import LIVING, UNTIL_GONE
+from tests.oracle.networking import NETWORKING
 from tests.oracle.running import RUNNING
 from tests.support.cli import Answer, DockerCli
 
@@ -32,7 +33,7 @@ def command(line: str | tuple[str, str]) -> Command:
     return Command(line) if isinstance(line, str) else Command(line[0], line[1])
 
 
-SESSIONS = {**RUNNING, **LIVING}
+SESSIONS = {**NETWORKING, **RUNNING, **LIVING}
 
 
 def container_of(name: str) -> str:

@@ -119,7 +119,9 @@ def cgroups(ours: dict[int, str]) -> frozenset[str]:
 
 def veths() -> frozenset[str]:
     """Ends of cables in this network namespace."""
-    return frozenset(name for name in interfaces() if not name.startswith(("lo", "br-", "mini")))
+    return frozenset(
+        name for name in interfaces() if not name.startswith(("lo", "br-", "mini", "docker0"))
+    )
 
 
 def nft_tables(living: Iterable[str]) -> frozenset[str]:
