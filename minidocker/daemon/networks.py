@@ -130,7 +130,7 @@ def read_network(body: Any) -> Wanted:
     check_driver(text(given.get("driver") or "bridge", "Driver"))
     ipam = lower_keys(given.get("ipam") or {}, "IPAM")
     if text(ipam.get("driver") or "default", "IPAM.Driver") != "default":
-        raise NotFound(f"could not find plugin {ipam['driver']}: plugin not found")
+        raise NotFound(f'plugin "{ipam["driver"]}" not found')
     return Wanted(
         name=text(given.get("name") or "", "Name"),
         subnets=tuple(_subnet(each) for each in a_list(ipam.get("config") or [], "IPAM.Config")),
@@ -150,7 +150,7 @@ def check_driver(driver: str) -> None:
     if driver in ("macvlan", "ipvlan", "overlay"):
         raise Refused(f"the network driver {driver} is not supported: use bridge, host or none")
     if driver != "bridge":
-        raise NotFound(f"could not find plugin {driver} in v1 plugin registry: plugin not found")
+        raise NotFound(f'plugin "{driver}" not found')
 
 
 def _subnet(value: Any) -> tuple[str, str, str, Mapping[str, str]]:

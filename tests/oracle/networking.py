@@ -11,7 +11,7 @@ ADDRESS = (
 NETWORKING = {
     "a network's life": (
         "network create --subnet 10.123.0.0/24 --ip-range 10.123.0.64/26 --label a=b $IT-net",
-        "network ls --filter name=$IT-net --format '{{.Name}} {{.Driver}} {{.Scope}} {{.Internal}}'",
+        "network ls --filter name=$IT-net --format '{{.Name}} {{.Driver}} {{.Internal}}'",
         "network inspect $IT-net -f '{{json .IPAM.Config}} {{.Internal}} {{json .Labels}}'",
         "network create $IT-net",
         "network create --subnet 10.123.0.128/25 $IT-other",
