@@ -13,6 +13,7 @@ from minidocker.images.progress import EXTRACTING, Meter
 from minidocker.images.stack import unpack
 from minidocker.images.store import Image, ImageStore
 from minidocker.layers.blobs import BlobStore
+from minidocker.layers.sources import Ahead, Pieces, pieces_of
 from minidocker.oci.descriptor import Descriptor
 from minidocker.oci.digest import digest_of
 from minidocker.oci.image_config import ImageConfig
@@ -34,8 +35,8 @@ class Written:
 
 def write_layer(pieces: Iterator[bytes], blobs: BlobStore, hold: Callable[[str], None]) -> Written:
     """The pieces of a tar as a blob.  ``hold(digest)`` is called before it appears."""
-    with blobs.writer() as writer:
-        for piece in pieces:
+    with blobs.writer() as writer, Ahead(Pieces(pieces)) as source:
+        for piece in pieces_of(source):
             writer.write(piece)
         hold(writer.digest)
         return Written(writer.commit(), writer.offset)

@@ -119,7 +119,7 @@ def _diff_directory(packer: Packer, directory: int, path: str) -> Iterator[bytes
         if is_whiteout(status):
             yield from packer.whiteout(path, name)
             continue
-        yield from packer.pack(source, here)
+        yield from packer.pack(source, here, status)
         if stat.S_ISDIR(status.st_mode):
             inside = os.open(name, _OPEN, dir_fd=directory)
             try:

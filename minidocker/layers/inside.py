@@ -85,7 +85,7 @@ class Inside:
         directory = self._resolved.get(parent)
         if directory is None:
             directory = self._resolved[parent] = self.resolve(parent)
-        return Place(self.descriptor(directory), name, posixpath.join(directory, name))
+        return Place(self.descriptor(directory), name, f"{directory}/{name}".lstrip("/"))
 
     def status(self, place: Place) -> os.stat_result | None:
         """Of what is there in this tree, not followed; None for nothing."""

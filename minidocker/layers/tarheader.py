@@ -14,6 +14,7 @@ from __future__ import annotations
 import re
 import struct
 from collections.abc import Iterator, Mapping
+from functools import lru_cache
 from typing import Final, NamedTuple
 
 from minidocker.errors import InvalidParameter
@@ -93,6 +94,7 @@ def check(block: bytes) -> None:
             raise ValueError("a header has a wrong checksum")
 
 
+@lru_cache  # most files of a layer have the same mode, owner and time
 def number(field: bytes) -> int:
     """A number of a header: octal digits, or binary after a bit (GNU tar's base 256)."""
     if field[0] & 0x80:

@@ -34,6 +34,8 @@ from minidocker.layers.whiteout import OPAQUE_NAME, PREFIX, whiteout_name
 
 END = bytes(2 * BLOCK)  # two blocks of zeros end an archive
 SECOND = 10**9  # nanoseconds
+# Not to wait for a writer, should a file be a FIFO by now.
+_READ = os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC
 
 TYPES = {
     stat.S_IFREG: REGTYPE,
@@ -51,15 +53,17 @@ class Packer:
     def __init__(self) -> None:
         self._seen: dict[tuple[int, int], str] = {}
 
-    def pack(self, source: str, name: str) -> Iterator[bytes]:
+    def pack(
+        self, source: str, name: str, status: os.stat_result | None = None
+    ) -> Iterator[bytes]:
         """The file ``source`` itself (no link followed) as the entry ``name``; of a
         directory only the directory.  A socket is nothing: it means something only to
-        the process that made it.
+        the process that made it.  ``status``: of the file, if known.
 
         Raises ``InvalidParameter`` for a name that a layer cannot have, ``SystemFailure``
         when the file becomes shorter while it is read.
         """
-        status = os.lstat(source)
+        status = status or os.lstat(source)
         if stat.S_ISSOCK(status.st_mode):
             return
         if os.path.basename(name).startswith(PREFIX):
@@ -191,21 +195,18 @@ def pax_time(nanoseconds: int) -> str:
 
 def content(source: str, status: os.stat_result, name: str) -> Iterator[bytes]:
     """The bytes of the file that has ``status``, padded to whole blocks; ``name`` is for errors."""
-    size = status.st_size
-    with open(source, "rb", buffering=0, opener=_opener) as file:
-        if not os.path.samestat(os.fstat(file.fileno()), status):
+    fd = os.open(source, _READ)
+    try:
+        if not os.path.samestat(os.fstat(fd), status):
             raise SystemFailure(f"{name} was replaced while it was read: try again")
-        left = size
+        left = status.st_size
         while left:
-            data = file.read(min(PIECE, left))
+            data = os.read(fd, min(PIECE, left))
             if not data:
                 raise SystemFailure(f"{name} became shorter while it was read: try again")
             left -= len(data)
             yield data
-    if size % BLOCK:
-        yield bytes(BLOCK - size % BLOCK)
-
-
-def _opener(path: str, flags: int) -> int:
-    # Not to wait for a writer, should it be a FIFO by now.
-    return os.open(path, flags | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC)
+    finally:
+        os.close(fd)
+    if status.st_size % BLOCK:
+        yield bytes(BLOCK - status.st_size % BLOCK)
