@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import json
+import select
 
 from minidocker.containers.core import Core, Run
 
@@ -28,6 +29,11 @@ async def until_dead(pidfd: int) -> None:
         await dead
     finally:
         loop.remove_reader(pidfd)
+
+
+def is_dead(pidfd: int) -> bool:
+    """Also of one whose end has been dealt with: its descriptor is given back."""
+    return pidfd < 0 or bool(select.select([pidfd], [], [], 0)[0])
 
 
 def wake(future: asyncio.Future[None]) -> None:

@@ -15,6 +15,7 @@ from typing import Final
 
 from minidocker.containers.container import Container, Health, HealthResult
 from minidocker.containers.core import Core, Run
+from minidocker.containers.ends import is_dead
 from minidocker.containers.execs import Execs, ExecSpec
 from minidocker.containers.link import Client
 from minidocker.containers.spec import HealthCheck
@@ -99,6 +100,8 @@ class HealthChecks:
             if self._core.store.get(run.id).state.paused:
                 continue
             result = await self._probe(run, check)
+            if is_dead(run.pidfd):
+                return  # so is the check's program: its end says nothing
             self._record(run.id, result, check)
 
     def _record(self, id: str, result: HealthResult, check: HealthCheck) -> None:

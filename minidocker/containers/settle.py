@@ -21,7 +21,7 @@ from minidocker.containers.devices import device_rules, find_devices
 from minidocker.containers.files import HostFiles, hostname_of, hosts_text, resolv_conf_text
 from minidocker.containers.merge import merge
 from minidocker.containers.modes import HOST, SHAREABLE, Modes, parse_modes
-from minidocker.containers.mounts import check_mounts
+from minidocker.containers.mounts import check_mounts, clean
 from minidocker.containers.network_settle import FindNetwork, with_networks
 from minidocker.containers.security import (
     Security,
@@ -110,10 +110,23 @@ def settle(
     host.capabilities_of(spec)
     device_rules(find_devices(spec.devices, privileged=False), spec.device_cgroup_rules, False)
     hosts_text(spec.extra_hosts, modes, host.files.hosts)
+    spec = replace(
+        spec,
+        working_dir=spec.working_dir and clean(spec.working_dir),
+        security_opt=(*spec.security_opt, *unlabelled(spec)),
+    )
     resolv_conf_text(spec, modes, host.files.resolv_conf)
     spec, warnings = with_limits(spec, machine)
     spec = with_networks(with_partners(spec, modes, lookup), find_network)
     return Settled(spec, parse_modes(spec), warnings)
+
+
+def unlabelled(spec: ContainerSpec) -> tuple[str, ...]:
+    """Who is trusted like the host, or shares its processes, has no label of SELinux's
+    (moby daemon/create.go, ``generateSecurityOpt``)."""
+    trusted = spec.privileged or HOST in (spec.pid_mode, spec.ipc_mode)
+    labelled = any(option.startswith(("label=", "label:")) for option in spec.security_opt)
+    return ("label=disable",) if trusted and not labelled else ()
 
 
 def with_limits(

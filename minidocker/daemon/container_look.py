@@ -97,7 +97,7 @@ async def _around(engine: Engine, container: Container, sized: bool) -> Around:
 
 
 def disk_usage(root: Path) -> int:
-    """The bytes of all regular files below ``root``, each inode once; what vanishes is nothing."""
+    """The bytes of all files below ``root``, each inode once; what vanishes is nothing."""
     total, seen, folders = 0, set(), [str(root)]
     while folders:
         try:
@@ -106,7 +106,7 @@ def disk_usage(root: Path) -> int:
                     found = entry.stat(follow_symlinks=False)
                     if entry.is_dir(follow_symlinks=False):
                         folders.append(entry.path)
-                    elif entry.is_file(follow_symlinks=False) and found.st_ino not in seen:
+                    elif found.st_ino not in seen:
                         seen.add(found.st_ino)
                         total += found.st_size
         except OSError:

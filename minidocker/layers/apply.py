@@ -24,7 +24,7 @@ from minidocker.layers.extract import extract
 from minidocker.layers.inside import Inside, Place, clean_name
 from minidocker.layers.metadata import Metadata, read_metadata
 from minidocker.layers.sources import Ahead, Hashed, Pieces, Source
-from minidocker.layers.tarheader import DIRTYPE, Entry
+from minidocker.layers.tarheader import DIRTYPE, SYMTYPE, Entry
 from minidocker.layers.tarstream import Limits, Stream, entries
 from minidocker.layers.union import names_in
 from minidocker.layers.whiteout import (
@@ -169,7 +169,7 @@ def _apply(tar: Source, tree: Inside, form: Form, limits: Limits) -> Applied:
         stream = Stream(source, limits.size)
         for entry in entries(stream, limits):
             count += 1
-            size += entry.size
+            size += len(os.fsencode(entry.linkname)) if entry.type == SYMTYPE else entry.size
             if size > limits.size:
                 raise InvalidParameter(f"the layer unpacks to more than {limits.size} bytes")
             skipped += _apply_entry(entry, stream, tree, form, limits)

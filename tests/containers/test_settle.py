@@ -6,7 +6,7 @@ import os
 from dataclasses import replace
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import assume, given, settings
 from hypothesis import strategies as st
 
 from minidocker.cgroups.resources import Resources
@@ -54,6 +54,7 @@ def settled(wish: ContainerSpec, image: RunDefaults) -> Settled | None:
 @few
 @given(wishes, draw.images)
 def test_what_is_settled_stays_so(wish: ContainerSpec, image: RunDefaults) -> None:
+    assume(wish.entrypoint != ("",))  # "none at all" is not told from "none was said"
     if (first := settled(wish, image)) is not None:
         again = settled(first.spec, image)
         assert again is not None
@@ -162,3 +163,34 @@ def test_what_is_wrong_is_refused_before_anything_is_made(wrong: dict[str, objec
     wish = ContainerSpec(command=("run",))
     assert settled(wish, RunDefaults()) is not None
     assert settled(replace(wish, **wrong), RunDefaults()) is None  # type: ignore[arg-type]
+
+
+@pytest.mark.parametrize(
+    ("how", "said"),
+    [
+        ({"privileged": True}, ("label=disable",)),
+        ({"pid_mode": "host"}, ("label=disable",)),
+        ({"ipc_mode": "host"}, ("label=disable",)),
+        ({"privileged": True, "security_opt": ("label=disable",)}, ("label=disable",)),
+        ({"uts_mode": "host"}, ()),
+        (
+            {"privileged": True, "security_opt": ("no-new-privileges",)},
+            ("no-new-privileges", "label=disable"),
+        ),
+    ],
+)
+def test_who_is_trusted_like_the_host_has_no_label(
+    how: dict[str, object], said: tuple[str, ...]
+) -> None:
+    found = settled(ContainerSpec(command=("run",), **how), RunDefaults())  # type: ignore[arg-type]
+    assert found is not None
+    assert found.spec.security_opt == said
+
+
+@pytest.mark.parametrize(
+    ("asked", "meant"), [("", ""), ("/", "/"), ("/a/./b/", "/a/b"), ("//a/../b", "/b")]
+)
+def test_a_working_directory_is_kept_as_short_as_it_goes(asked: str, meant: str) -> None:
+    found = settled(ContainerSpec(command=("run",), working_dir=asked), RunDefaults())
+    assert found is not None
+    assert found.spec.working_dir == meant

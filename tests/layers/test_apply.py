@@ -188,6 +188,11 @@ def test_no_bytes_and_no_entries_are_an_empty_layer(layer: Path) -> None:
     assert apply_layer(joined([]), layer).diff_id == diff_id(b"")
 
 
+def test_the_size_is_that_of_files_and_of_links_texts(layer: Path) -> None:
+    files = (file("a", b"12345"), hard("b", "a"), folder("c"), link("c/d", "/seven c"))
+    assert apply_layer(tar(*files), layer).size == 5 + len("/seven c")
+
+
 def test_padding_behind_the_archive_belongs_to_the_diff_id(layer: Path) -> None:
     padded = tar(file("a"), bytes(10240))
     assert apply_layer(padded, layer).diff_id == diff_id(padded)
