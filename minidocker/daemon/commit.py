@@ -13,8 +13,10 @@ from minidocker.containers.container import Container
 from minidocker.containers.merge import merge
 from minidocker.containers.spec import ContainerSpec, HealthCheck
 from minidocker.daemon import container_shapes
+from minidocker.daemon.create_body import read_config
 from minidocker.daemon.engine import Engine
 from minidocker.daemon.exchange import Answer, Request, json_response
+from minidocker.daemon.fields import lower_keys
 from minidocker.daemon.image_import import new_name
 from minidocker.daemon.times import rfc3339
 from minidocker.errors import Conflict, InvalidParameter, NotFound, NotModified
@@ -24,8 +26,7 @@ from minidocker.images.load import Holding, holding
 from minidocker.images.make import Written, write_layer
 from minidocker.images.store import Image
 from minidocker.images.threads import in_thread
-from minidocker.oci import fields
-from minidocker.oci.image_config import ImageHealthcheck, RunDefaults, run_defaults
+from minidocker.oci.image_config import ImageHealthcheck, RunDefaults
 
 
 async def create(engine: Engine, request: Request) -> Answer:
@@ -114,9 +115,8 @@ def image_config(spec: ContainerSpec, body: Any, changes: list[str]) -> RunDefau
     from the container (moby daemon/commit.go).  Raises ``InvalidParameter``.
     """
     own = defaults_of(spec)
-    if body is not None and not isinstance(body, dict):
-        raise InvalidParameter("invalid JSON: the body of a commit must be an object")
-    said = run_defaults(fields.child({"config": body}, "config")) if body else own
+    given = {} if body is None else lower_keys(body, "the body of a commit")
+    said = defaults_of(read_config(given)) if given else own
     return defaults_of(merge(spec_of(apply_changes(said, changes)), own))
 
 

@@ -15,7 +15,7 @@ from minidocker.daemon.create_body import DeviceNumber, read_resources
 from minidocker.daemon.create_fields import POLICY, RESOURCES, THROTTLES
 from minidocker.daemon.engine import Engine
 from minidocker.daemon.exchange import Answer, Request, json_response
-from minidocker.daemon.fields import lower_keys, number
+from minidocker.daemon.fields import lower_keys, number, said
 from minidocker.errors import InvalidParameter, Refused
 
 _READ: Final = {
@@ -52,9 +52,9 @@ def read_update(body: Any, device_number: DeviceNumber) -> tuple[Resources, Rest
         if key.lower() not in _READ | _SETTLED and value:
             raise InvalidParameter(f"{key}: there is no such field in API 1.50")
     pids = _pids(given.pop("pidslimit", None))
-    policy = given.get("restartpolicy") or {}
-    named = lower_keys(policy, "RestartPolicy").get("name")
-    restart = POLICY.read(policy, "RestartPolicy") if named else None
+    restart = said(given, "RestartPolicy", POLICY.read, None)
+    if not said(given, "RestartPolicy", lower_keys, {}).get("name"):
+        restart = None
     return replace(read_resources(given, device_number), pids_limit=pids), restart
 
 

@@ -25,8 +25,10 @@ from minidocker.daemon.fields import (
     a_list,
     flag,
     lower_keys,
+    names,
     number,
     read_fields,
+    said,
     text,
     wrong,
 )
@@ -48,6 +50,7 @@ _OTHER_HOST: Final = {
     "containeridfile",  # where the client wrote the ID: its own business
     *(name.lower() for name, _, _ in THROTTLES),
 }
+_HOST: Final = "HostConfig."
 _KNOWN_CONFIG: Final = _OTHER_CONFIG | {field.name.lower() for field in CONFIG}
 _KNOWN_HOST: Final = _OTHER_HOST | {field.name.lower() for field in (*HOST, *RESOURCES)}
 
@@ -59,12 +62,13 @@ def read_create(body: Any, device_number: DeviceNumber, platform: str = "") -> C
     ``Refused`` for one that this engine does not honour.
     """
     config = lower_keys(body, "the body of a create")
-    host = lower_keys(config.get("hostconfig") or {}, "HostConfig")
+    host = said(config, "HostConfig", lower_keys, {})
     _refuse_unknown(config, _KNOWN_CONFIG, "")
-    _refuse_unknown(host, _KNOWN_HOST, "HostConfig.")
-    disabled = flag(config.get("networkdisabled") or False, "NetworkDisabled")
-    mode = network_mode("none" if disabled else host.get("networkmode") or "")
-    values = read_fields(config, CONFIG) | read_fields(host, HOST, "HostConfig.")
+    _refuse_unknown(host, _KNOWN_HOST, _HOST)
+    said(host, "ContainerIDFile", text, "", _HOST)
+    disabled = said(config, "NetworkDisabled", flag, False)
+    mode = "none" if disabled else said(host, "NetworkMode", text, "", _HOST) or "default"
+    values = read_fields(config, CONFIG) | read_fields(host, HOST, _HOST)
     attachments = read_attachments(
         config.get("networkingconfig"), mode, values.get("mac_address", "")
     )
@@ -75,11 +79,19 @@ def read_create(body: Any, device_number: DeviceNumber, platform: str = "") -> C
         attachments=attachments,
         port_bindings=read_port_bindings(host.get("portbindings")),
         resources=read_resources(host, device_number),
-        runtime=runtime(host.get("runtime") or config.get("runtime") or ""),
-        isolation=isolation(host.get("isolation") or ""),
+        runtime=said(host, "Runtime", runtime, said(config, "Runtime", runtime, RUNTIME), _HOST),
+        isolation=said(host, "Isolation", isolation, "", _HOST),
         unsaid=tuple(name for name in NULLABLE if host.get(name.lower()) is None),
         platform=platform,
     )
+
+
+def read_config(given: Mapping[str, Any]) -> ContainerSpec:
+    """What a ContainerConfig says, whose keys are in lower case.  Raises ``InvalidParameter``."""
+    _refuse_unknown(given, _KNOWN_CONFIG, "")
+    said(given, "NetworkDisabled", flag, False)
+    volumes = said(given, "Volumes", names, ())
+    return ContainerSpec(**read_fields(given, CONFIG), volumes=volumes)
 
 
 def _refuse_unknown(given: Mapping[str, Any], known: set[str], prefix: str) -> None:
@@ -93,40 +105,35 @@ def _refuse_unknown(given: Mapping[str, Any], known: set[str], prefix: str) -> N
         raise InvalidParameter(f"{prefix}{key}: there is no such field in API 1.50")
 
 
-def network_mode(asked: Any) -> str:
-    """``default``, ``none``, ``host``, ``container:X``, or the name of a network."""
-    return text(asked, "HostConfig.NetworkMode") or "default"
-
-
-def isolation(asked: Any) -> str:
+def isolation(asked: Any, name: str) -> str:
     """Windows has others.  Raises ``InvalidParameter``."""
-    wanted = text(asked, "HostConfig.Isolation")
+    wanted = text(asked, name)
     if wanted.lower() not in ("", "default"):
         raise InvalidParameter(f"invalid isolation ({asked}): Linux has the default one only")
     return wanted
 
 
-def runtime(name: Any) -> str:
+def runtime(asked: Any, name: str) -> str:
     """There is one runtime, by two names.  Raises ``InvalidParameter``."""
-    wanted = text(name, "HostConfig.Runtime") or RUNTIME
+    wanted = text(asked, name) or RUNTIME
     if wanted not in RUNTIMES:
-        raise InvalidParameter(f"unknown or invalid runtime name: {name}")
+        raise InvalidParameter(f"unknown or invalid runtime name: {wanted}")
     return wanted
 
 
 def read_resources(host: Mapping[str, Any], device_number: DeviceNumber) -> Resources:
     """The limits in a HostConfig whose keys are in lower case."""
-    values = read_fields(host, RESOURCES, "HostConfig.")
+    values = read_fields(host, RESOURCES, _HOST)
     for name, attribute, key in THROTTLES:
-        limits = a_list(host.get(name.lower()) or [], f"HostConfig.{name}")
+        limits = said(host, name, a_list, [], _HOST)
         values[attribute] = tuple(_throttle(each, name, key, device_number) for each in limits)
     return Resources(**values)
 
 
 def _throttle(value: Any, name: str, key: str, device_number: DeviceNumber) -> DeviceThrottle:
     given = lower_keys(value, f"HostConfig.{name}[]")
-    path = text(given.get("path") or "", f"HostConfig.{name}[].Path")
-    rate = number(given.get(key.lower()) or 0, f"HostConfig.{name}[].{key}")
+    path = said(given, "Path", text, "", f"HostConfig.{name}[].")
+    rate = said(given, key, number, 0, f"HostConfig.{name}[].")
     if rate < 0:
         raise wrong(f"HostConfig.{name}[].{key}", rate, "at least 0")
     major, minor = device_number(path)

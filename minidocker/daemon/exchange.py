@@ -9,6 +9,7 @@ A handler takes a ``Request`` and returns a ``Response`` (bytes), a ``Stream``
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
 from dataclasses import dataclass, field
 from functools import cached_property
@@ -22,6 +23,8 @@ TEXT: Final = "text/plain; charset=utf-8"
 
 MAX_JSON = 4 * 1024 * 1024
 """Bytes of a JSON body; a seccomp profile in a create is the largest one met."""
+
+MAX_DIGITS: Final = 40  # of a number in JSON; that of a 64-bit one are 20
 
 
 @dataclass(frozen=True)
@@ -126,14 +129,16 @@ class Request:
         return is_true(self.text(name))
 
     def number(self, name: str) -> int | None:
-        """A whole number, or None when absent or empty.  Raises ``InvalidParameter``."""
+        """An int64, or None when absent or empty.  Raises ``InvalidParameter``."""
         text = self.text(name)
         if not text:
             return None
-        try:
-            return int(text)
-        except ValueError:
-            raise InvalidParameter(f'strconv.Atoi: parsing "{text}": invalid syntax') from None
+        wrong = f'{name}: strconv.Atoi: parsing "{text[:60]}"'
+        if not re.fullmatch(r"[+-]?[0-9]+", text):
+            raise InvalidParameter(f"{wrong}: invalid syntax")
+        if len(text) > 20 or not -(1 << 63) <= (number := int(text)) < 1 << 63:
+            raise InvalidParameter(f"{wrong}: value out of range")
+        return number
 
     async def body(self, limit: int = MAX_JSON) -> bytes:
         """The whole body.  Raises ``InvalidParameter`` when it is longer than ``limit``."""
@@ -188,23 +193,47 @@ def is_true(text: str) -> bool:
 
 
 def parse_query(raw: str) -> dict[str, list[str]]:
-    """``a=1&a=2&b`` -> {"a": ["1", "2"], "b": [""]}."""
+    """``a=1&a=2&b`` -> {"a": ["1", "2"], "b": [""]}.  Raises ``InvalidParameter``."""
     try:
-        return parse_qs(raw, keep_blank_values=True, max_num_fields=1000)
+        query = parse_qs(raw, keep_blank_values=True, max_num_fields=1000)
     except ValueError as error:
         raise InvalidParameter(f"malformed query: {error}") from None
+    for name, values in query.items():
+        if any("\0" in text for text in (name, *values)):  # which no path and no argument may have
+            raise InvalidParameter(f"malformed query: {name!r} holds a zero byte")
+    return query
 
 
 def parse_json(raw: bytes) -> Any:
-    """One JSON value.  Raises ``InvalidParameter`` ("invalid JSON: ...")."""
+    """One JSON value.  Raises ``InvalidParameter`` ("invalid JSON: ...").
+
+    Python would also take UTF-16, NaN, and half of a surrogate pair; no JSON has them (RFC 8259,
+    sections 6 and 8), and the last cannot be written anywhere.
+    """
     if not raw.strip():
         raise InvalidParameter("invalid JSON: got EOF while reading request body")
     try:
-        return json.loads(raw)
+        text = raw.decode()
+        value = json.loads(text, parse_constant=_no_constant, parse_int=_whole)
+        if "\\ud" in text.lower():
+            json.dumps(value, ensure_ascii=False).encode()
     except RecursionError:
         raise InvalidParameter("invalid JSON: exceeded max depth") from None
+    except (UnicodeDecodeError, UnicodeEncodeError) as error:
+        raise InvalidParameter(f"invalid JSON: it is no UTF-8: {error.reason}") from None
     except ValueError as error:
         raise InvalidParameter(f"invalid JSON: {error}") from None
+    return value
+
+
+def _no_constant(name: str) -> Any:
+    raise ValueError(f"{name} is no number")
+
+
+def _whole(digits: str) -> int:
+    if len(digits) > MAX_DIGITS:
+        raise ValueError(f"the number {digits[:MAX_DIGITS]}... is too long")
+    return int(digits)
 
 
 def json_line(value: Any) -> bytes:

@@ -14,7 +14,16 @@ from minidocker.daemon.container_streams import checked_keys, say_and_close
 from minidocker.daemon.create_fields import PAIR
 from minidocker.daemon.engine import Engine
 from minidocker.daemon.exchange import HIJACKED, Answer, Request, Response, json_response
-from minidocker.daemon.fields import COMMAND, FLAG, TEXT, WORDS, Field, lower_keys, read_fields
+from minidocker.daemon.fields import (
+    COMMAND,
+    FLAG,
+    TEXT,
+    WORDS,
+    Field,
+    lower_keys,
+    read_fields,
+    said,
+)
 from minidocker.errors import InvalidParameter, MinidockerError
 
 FIELDS: Final = (
@@ -57,17 +66,18 @@ async def start(engine: Engine, request: Request) -> Answer:
 
     Whatever fails after the connection is given away is said on the stream.
     """
-    given = lower_keys(await request.json(required=False) or {}, "the body of an exec's start")
-    detach = FLAG.read(given.get("detach") or False, "Detach")
-    size = PAIR.read(given.get("consolesize") or [0, 0], "ConsoleSize")
+    body = await request.json(required=False)
+    given = {} if body is None else lower_keys(body, "the body of an exec's start")
+    detach = said(given, "Detach", FLAG.read, False)
+    size = said(given, "ConsoleSize", PAIR.read, (0, 0))
+    # The start's own word, not the create's: it is this client that takes the stream apart.
+    framed = not said(given, "Tty", FLAG.read, False)
     exec_id = request.params["id"]
     found = engine.containers.exec_check(exec_id)
     if detach:
         await engine.containers.exec_start(exec_id, None, size)
         return Response(200)
     spec = found.spec
-    # The start's own word, not the create's: it is this client that takes the stream apart.
-    framed = not FLAG.read(given.get("tty") or False, "Tty")
     raw = await request.hijack(framed)
     client = Client(
         fd=raw.fd,

@@ -8,11 +8,14 @@ value, which is what the tests hold on to.  Pure.
 
 from __future__ import annotations
 
+import reprlib
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
-from typing import Any, Final
+from typing import Any, Final, TypeVar
 
 from minidocker.errors import InvalidParameter
+
+T = TypeVar("T")
 
 OMIT: Final = object()  # as ``Field.empty``: leave the key out (Go's ``omitempty``)
 OMIT_NONE: Final = object()  # the same, for a value whose zero means something
@@ -68,6 +71,21 @@ def write_fields(value: object, fields: Iterable[Field]) -> dict[str, Any]:
     return written
 
 
+def said(
+    given: Mapping[str, Any],
+    name: str,
+    read: Callable[[Any, str], T],
+    default: Any,
+    where: str = "",
+) -> T:
+    """The field ``name`` of an object whose keys are in lower case, checked by ``read``.
+
+    ``default`` when it is missing or null.  ``where`` is for messages: "HostConfig.".
+    """
+    raw = given.get(name.lower())
+    return default if raw is None else read(raw, where + name)
+
+
 def lower_keys(given: Any, name: str) -> dict[str, Any]:
     """The object with its keys in lower case: Go's decoder matches them in any case.
 
@@ -78,8 +96,7 @@ def lower_keys(given: Any, name: str) -> dict[str, Any]:
 
 def wrong(name: str, value: Any, wanted: str) -> InvalidParameter:
     """The error for a value of the wrong type."""
-    shown = repr(value)
-    shown = shown if len(shown) <= 60 else shown[:57] + "..."
+    shown = reprlib.repr(value)  # however deep and long it is
     return InvalidParameter(f"invalid JSON: {name} must be {wanted}, not {shown}")
 
 
@@ -133,12 +150,18 @@ def command(value: Any, name: str) -> tuple[str, ...]:
 
 
 def strings(value: Any, name: str) -> dict[str, str]:
-    return {key: text(each, f"{name}.{key}") for key, each in an_object(value, name).items()}
+    pairs = an_object(value, name).items()
+    return {text(key, f"{name}.{key}"): text(each, f"{name}.{key}") for key, each in pairs}
 
 
 def names(value: Any, name: str) -> tuple[str, ...]:
     """A set, as Go writes one: ``{"80/tcp": {}}``."""
-    return tuple(an_object(value, name))
+    members = an_object(value, name)
+    for key, each in members.items():
+        text(key, name)
+        if each is not None:
+            an_object(each, f"{name}.{key}")
+    return tuple(members)
 
 
 def _unless(absent: Callable[[int], bool]) -> Callable[[Any, str], Any]:

@@ -104,17 +104,16 @@ def parse_time(text: str, now_ns: int) -> int:
 
     Raises ``InvalidParameter``.
     """
-    if match := re.fullmatch(r"(-?\d+)(?:\.(\d{1,9})\d*)?", text):
+    if match := re.fullmatch(r"(-?[0-9]{1,18})(?:\.([0-9]{1,9})[0-9]*)?", text):
         whole, fraction = match.groups()
         nanoseconds = int((fraction or "").ljust(9, "0"))
         return int(whole) * 10**9 + (nanoseconds if not whole.startswith("-") else -nanoseconds)
     if (duration := _parse_duration(text)) is not None:
         return now_ns - duration
     try:
-        moment = datetime.fromisoformat(text)
-    except ValueError:
+        return int(datetime.fromisoformat(text).timestamp() * 10**6) * 1000
+    except (ValueError, OverflowError):  # the latter: at the ends of what there are dates for
         raise InvalidParameter(f'parsing time "{text}": neither seconds nor RFC 3339') from None
-    return int(moment.timestamp() * 10**6) * 1000
 
 
 _UNITS: Mapping[str, int] = {
@@ -130,9 +129,9 @@ _UNITS: Mapping[str, int] = {
 
 def _parse_duration(text: str) -> int | None:
     """Go's ``1h30m``, in ns; None when it is none."""
-    if not re.fullmatch(r"(\d+(\.\d+)?(h|ms|m|us|µs|ns|s))+", text):
+    if not re.fullmatch(r"([0-9]{1,18}(\.[0-9]+)?(h|ms|m|us|µs|ns|s))+", text):
         return None
-    parts = re.findall(r"(\d+(?:\.\d+)?)(h|ms|m|us|µs|ns|s)", text)
+    parts = re.findall(r"([0-9]+(?:\.[0-9]+)?)(h|ms|m|us|µs|ns|s)", text)
     return sum(int(float(number) * _UNITS[unit]) for number, unit in parts)
 
 

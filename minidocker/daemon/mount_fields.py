@@ -15,10 +15,11 @@ from minidocker.containers.mounts import short_form
 from minidocker.containers.spec import Mount
 from minidocker.daemon.fields import (
     a_list,
-    an_object,
     flag,
     lower_keys,
+    names,
     number,
+    said,
     strings,
     text,
     words,
@@ -36,12 +37,12 @@ def read_mounts(host: Mapping[str, Any], volumes: Any) -> tuple[Mount, ...]:
     ``host``: HostConfig with keys in lower case; ``volumes``: Config.Volumes.  Raises
     ``InvalidParameter`` for what is malformed, ``Refused`` for volumes.
     """
-    driver = host.get("volumedriver") or ""
+    driver = said(host, "VolumeDriver", text, "", "HostConfig.")
     if driver not in ("", "local"):
         raise Refused(f"HostConfig.VolumeDriver {driver} is not supported: {_NO_VOLUMES}")
-    binds = words(host.get("binds") or [], "HostConfig.Binds")
-    mounts = a_list(host.get("mounts") or [], "HostConfig.Mounts")
-    tmpfs = strings(host.get("tmpfs") or {}, "HostConfig.Tmpfs")
+    binds = said(host, "Binds", words, (), "HostConfig.")
+    mounts = said(host, "Mounts", a_list, [], "HostConfig.")
+    tmpfs = said(host, "Tmpfs", strings, {}, "HostConfig.")
     found = (
         *(parse_bind(bind) for bind in binds),
         *(parse_mount(mount) for mount in mounts),
@@ -49,7 +50,7 @@ def read_mounts(host: Mapping[str, Any], volumes: Any) -> tuple[Mount, ...]:
     )
     # docker-py names a bind's target here as well; alone it asks for an anonymous volume.
     targets = {posixpath.normpath(mount.target) for mount in found}
-    for path in an_object(volumes or {}, "Volumes"):
+    for path in () if volumes is None else names(volumes, "Volumes"):
         if posixpath.normpath(path) not in targets:
             raise Refused(f"-v {path} asks for a volume, and {_NO_VOLUMES}")
     return found
@@ -71,9 +72,12 @@ def parse_bind(bind: str) -> Mount:
 def parse_mount(value: Any) -> Mount:
     """One of ``Mounts``, the long form (Engine API, Mount)."""
     given = lower_keys(value, "HostConfig.Mounts[]")
-    kind = text(given.get("type") or "", "Mount.Type")
-    target = text(given.get("target") or "", "Mount.Target")
-    source = text(given.get("source") or "", "Mount.Source")
+    kind = said(given, "Type", text, "", "Mount.")
+    target = said(given, "Target", text, "", "Mount.")
+    source = said(given, "Source", text, "", "Mount.")
+    read_only = said(given, "ReadOnly", flag, False, "Mount.")
+    consistency = said(given, "Consistency", text, "", "Mount.")
+    bind, tmpfs = _bind_options(given, target), _tmpfs_options(given)
     if not target:
         raise InvalidParameter(
             f'invalid mount config for type "{kind}": field Target must not be empty'
@@ -82,60 +86,60 @@ def parse_mount(value: Any) -> Mount:
         raise Refused(f"a mount of type {kind} at {target}: {_NO_VOLUMES}")
     if kind not in ("bind", "tmpfs"):
         raise InvalidParameter(f'invalid mount config for type "{kind}": mount type unknown')
-    if given.get("consistency") not in (None, *_CONSISTENCIES):
-        raise InvalidParameter(f"Mount.Consistency {given['consistency']!r} is unknown")
+    if consistency not in _CONSISTENCIES:
+        raise InvalidParameter(f"Mount.Consistency {consistency!r} is unknown")
     for key, owner in (("bindoptions", "bind"), ("tmpfsoptions", "tmpfs")):
         if given.get(key) and kind != owner:
             raise InvalidParameter(
                 f'invalid mount config for type "{kind}": {key} go with type "{owner}" only'
             )
-    for key in ("volumeoptions", "imageoptions", "clusteroptions"):
-        if given.get(key):
+    for key in ("VolumeOptions", "ImageOptions", "ClusterOptions"):
+        if said(given, key, lower_keys, {}, "Mount."):
             raise Refused(f"{key} of the mount at {target}: {_NO_VOLUMES}")
-    read_only = flag(given.get("readonly") or False, "Mount.ReadOnly")
     options = ("ro",) if read_only else ()
     if kind == "tmpfs":
         if source:
             raise InvalidParameter(
                 'invalid mount config for type "tmpfs": field Source must not be specified'
             )
-        return Mount("tmpfs", "", target, options + _tmpfs_options(given.get("tmpfsoptions")))
+        return Mount("tmpfs", "", target, options + tmpfs)
     if not source:
         raise InvalidParameter(
             'invalid mount config for type "bind": field Source must not be empty'
         )
-    more, create = _bind_options(given.get("bindoptions"), target)
+    more, create = bind
     return Mount("bind", source, target, options + more, create_source=create)
 
 
-def _bind_options(value: Any, target: str) -> tuple[tuple[str, ...], bool]:
-    given = lower_keys(value or {}, "Mount.BindOptions")
-    propagation = text(given.get("propagation") or "", "BindOptions.Propagation")
+def _bind_options(mount: Mapping[str, Any], target: str) -> tuple[tuple[str, ...], bool]:
+    given = said(mount, "BindOptions", lower_keys, {}, "Mount.")
+    where = "Mount.BindOptions."
+    propagation = said(given, "Propagation", text, "", where)
     if propagation and propagation not in PROPAGATIONS:
         raise InvalidParameter(
             f'invalid mount config for type "bind": invalid propagation mode: {propagation}'
         )
-    for key in ("readonlynonrecursive", "readonlyforcerecursive"):
-        if given.get(key):
+    for key in ("ReadOnlyNonRecursive", "ReadOnlyForceRecursive"):
+        if said(given, key, flag, False, where):
             raise Refused(
                 f"BindOptions.{key} of the mount at {target} is not supported: a read-only "
                 "bind covers the mounts below it wherever the kernel can do that"
             )
-    recursion = ("bind",) if flag(given.get("nonrecursive") or False, "NonRecursive") else ()
-    create = flag(given.get("createmountpoint") or False, "BindOptions.CreateMountpoint")
+    recursion = ("bind",) if said(given, "NonRecursive", flag, False, where) else ()
+    create = said(given, "CreateMountpoint", flag, False, where)
     return recursion + ((propagation,) if propagation else ()), create
 
 
-def _tmpfs_options(value: Any) -> tuple[str, ...]:
+def _tmpfs_options(mount: Mapping[str, Any]) -> tuple[str, ...]:
     """``Options`` are pairs of a name and perhaps a value: [["uid", "1000"], ["exec"]]."""
-    given = lower_keys(value or {}, "Mount.TmpfsOptions")
-    size = number(given.get("sizebytes") or 0, "TmpfsOptions.SizeBytes")
-    mode = number(given.get("mode") or 0, "TmpfsOptions.Mode")
+    given = said(mount, "TmpfsOptions", lower_keys, {}, "Mount.")
+    size = said(given, "SizeBytes", number, 0, "TmpfsOptions.")
+    mode = said(given, "Mode", number, 0, "TmpfsOptions.")
     if size < 0:
         raise InvalidParameter("TmpfsOptions.SizeBytes must not be negative")
     more = tuple(
         "=".join(words(pair, "TmpfsOptions.Options[]"))
-        for pair in a_list(given.get("options") or [], "TmpfsOptions.Options")
+        for pair in said(given, "Options", a_list, [], "TmpfsOptions.")
     )
     return (
         *((f"size={size}",) if size else ()),

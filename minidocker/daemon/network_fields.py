@@ -9,7 +9,16 @@ from collections.abc import Mapping
 from typing import Any, Final
 
 from minidocker.containers.network_spec import Attachment, PortBinding
-from minidocker.daemon.fields import a_list, an_object, lower_keys, number, strings, text, words
+from minidocker.daemon.fields import (
+    a_list,
+    an_object,
+    lower_keys,
+    number,
+    said,
+    strings,
+    text,
+    words,
+)
 from minidocker.errors import InvalidParameter, Refused
 from minidocker.networks.ports import read_binding, read_port
 
@@ -38,8 +47,8 @@ def read_attachments(networking: Any, mode: str, mac: str = "") -> tuple[Attachm
 
     ``mac``: of ``Config.MacAddress``, which is that one's.  Raises ``InvalidParameter``.
     """
-    given = lower_keys(networking or {}, "NetworkingConfig")
-    settings = an_object(given.get("endpointsconfig") or {}, "NetworkingConfig.EndpointsConfig")
+    given = {} if networking is None else lower_keys(networking, "NetworkingConfig")
+    settings = said(given, "EndpointsConfig", an_object, {}, "NetworkingConfig.")
     read = {
         _plain(name): read_attachment(_plain(name), value, f"EndpointsConfig.{name}")
         for name, value in settings.items()
@@ -70,41 +79,42 @@ def _plain(name: str) -> str:
 
 def read_attachment(network: str, settings: Any, where: str) -> Attachment:
     """``settings``: EndpointSettings or null.  Raises ``InvalidParameter``, ``Refused``."""
-    given = lower_keys(settings or {}, where)
+    given = {} if settings is None else lower_keys(settings, where)
     for key, value in given.items():
         if value and key not in _READ | _TOLD:
             raise InvalidParameter(f"{where}.{key}: there is no such field in API 1.50")
-    ipam = lower_keys(given.get("ipamconfig") or {}, f"{where}.IPAMConfig")
-    if ipam.get("linklocalips"):
+    where += "."
+    ipam = said(given, "IPAMConfig", lower_keys, {}, where)
+    if said(ipam, "LinkLocalIPs", words, (), f"{where}IPAMConfig."):
         raise Refused(
-            f"{where}.IPAMConfig.LinkLocalIPs is not supported: an interface has the "
+            f"{where}IPAMConfig.LinkLocalIPs is not supported: an interface has the "
             "addresses of its network only"
         )
-    options = strings(given.get("driveropts") or {}, f"{where}.DriverOpts")
-    for name in options:
-        raise Refused(f"{where}.DriverOpts: {name} is not supported by the driver bridge")
+    for name in said(given, "DriverOpts", strings, {}, where):
+        raise Refused(f"{where}DriverOpts: {name} is not supported by the driver bridge")
     return Attachment(
         network,
         network,
-        aliases=words(given.get("aliases") or [], f"{where}.Aliases"),
-        links=words(given.get("links") or [], f"{where}.Links"),
-        ipv4=text(ipam.get("ipv4address") or "", f"{where}.IPAMConfig.IPv4Address"),
-        ipv6=text(ipam.get("ipv6address") or "", f"{where}.IPAMConfig.IPv6Address"),
-        mac=text(given.get("macaddress") or "", f"{where}.MacAddress"),
-        priority=number(given.get("gwpriority") or 0, f"{where}.GwPriority"),
+        aliases=said(given, "Aliases", words, (), where),
+        links=said(given, "Links", words, (), where),
+        ipv4=said(ipam, "IPv4Address", text, "", f"{where}IPAMConfig."),
+        ipv6=said(ipam, "IPv6Address", text, "", f"{where}IPAMConfig."),
+        mac=said(given, "MacAddress", text, "", where),
+        priority=said(given, "GwPriority", number, 0, where),
     )
 
 
 def read_port_bindings(value: Any) -> tuple[PortBinding, ...]:
     """A PortMap: {"80/tcp": [{"HostIp": "", "HostPort": "8080"}]}.  Raises ``InvalidParameter``."""
     found = []
-    for port, bindings in an_object(value or {}, "HostConfig.PortBindings").items():
+    bound = {} if value is None else an_object(value, "HostConfig.PortBindings")
+    for port, bindings in bound.items():
         number, protocol = read_port(port)
         where = f"HostConfig.PortBindings.{port}"
-        for each in a_list(bindings or [], where):
-            given = lower_keys(each or {}, f"{where}[]")
-            host = text(given.get("hostip") or "", f"{where}[].HostIp")
-            host_port = text(given.get("hostport") or "", f"{where}[].HostPort")
+        for each in [] if bindings is None else a_list(bindings, where):
+            given = lower_keys(each, f"{where}[]")
+            host = said(given, "HostIp", text, "", f"{where}[].")
+            host_port = said(given, "HostPort", text, "", f"{where}[].")
             read_binding(port, host, host_port)
             found.append(PortBinding(f"{number}/{protocol}", host, host_port))
     return tuple(found)

@@ -15,7 +15,7 @@ from minidocker.containers.container import Container
 from minidocker.daemon import network_shapes as shapes
 from minidocker.daemon.engine import Engine
 from minidocker.daemon.exchange import Answer, Request, Response, json_response
-from minidocker.daemon.fields import a_list, an_object, flag, lower_keys, strings, text
+from minidocker.daemon.fields import a_list, flag, lower_keys, said, strings, text
 from minidocker.daemon.filters import (
     Filters,
     any_matches,
@@ -123,23 +123,23 @@ def read_network(body: Any) -> Wanted:
                 raise InvalidParameter(f"{key}: there is no such field in API 1.50")
         elif key in _REFUSED and value and value != {"Network": ""}:
             raise Refused(f"{key} is not supported: {_REFUSED[key]}")
-    if given.get("enableipv4") is False:
+    if not said(given, "EnableIPv4", flag, True):
         raise Refused("EnableIPv4=false is not supported: a network of this engine has IPv4")
-    if text(given.get("scope") or "local", "Scope") != "local":
+    if said(given, "Scope", text, "") not in ("", "local"):
         raise Refused("Scope is not supported: every network of this engine is local")
-    check_driver(text(given.get("driver") or "bridge", "Driver"))
-    ipam = lower_keys(given.get("ipam") or {}, "IPAM")
-    if text(ipam.get("driver") or "default", "IPAM.Driver") != "default":
-        raise NotFound(f'plugin "{ipam["driver"]}" not found')
+    check_driver(said(given, "Driver", text, "") or "bridge")
+    ipam = said(given, "IPAM", lower_keys, {})
+    if (driver := said(ipam, "Driver", text, "", "IPAM.")) not in ("", "default"):
+        raise NotFound(f'plugin "{driver}" not found')
     return Wanted(
-        name=text(given.get("name") or "", "Name"),
-        subnets=tuple(_subnet(each) for each in a_list(ipam.get("config") or [], "IPAM.Config")),
-        internal=flag(given.get("internal") or False, "Internal"),
-        attachable=flag(given.get("attachable") or False, "Attachable"),
-        ipv6=flag(given.get("enableipv6") or False, "EnableIPv6"),
-        options=strings(given.get("options") or {}, "Options"),
-        labels=strings(given.get("labels") or {}, "Labels"),
-        ipam_options=strings(ipam.get("options") or {}, "IPAM.Options"),
+        name=said(given, "Name", text, ""),
+        subnets=tuple(_subnet(each) for each in said(ipam, "Config", a_list, [], "IPAM.")),
+        internal=said(given, "Internal", flag, False),
+        attachable=said(given, "Attachable", flag, False),
+        ipv6=said(given, "EnableIPv6", flag, False),
+        options=said(given, "Options", strings, {}),
+        labels=said(given, "Labels", strings, {}),
+        ipam_options=said(ipam, "Options", strings, {}, "IPAM."),
     )
 
 
@@ -154,13 +154,15 @@ def check_driver(driver: str) -> None:
 
 
 def _subnet(value: Any) -> tuple[str, str, str, Mapping[str, str]]:
-    given = lower_keys(value, "IPAM.Config[]")
+    given, where = lower_keys(value, "IPAM.Config[]"), "IPAM.Config[]."
     subnet, gateway, ip_range = (
-        text(given.get(name.lower()) or "", f"IPAM.Config[].{name}")
-        for name in ("Subnet", "Gateway", "IPRange")
+        said(given, name, text, "", where) for name in ("Subnet", "Gateway", "IPRange")
     )
-    auxiliary = given.get("auxiliaryaddresses") or given.get("auxaddress") or {}
-    return subnet, gateway, ip_range, strings(auxiliary, "IPAM.Config[].AuxiliaryAddresses")
+    auxiliary = {
+        **said(given, "AuxAddress", strings, {}, where),
+        **said(given, "AuxiliaryAddresses", strings, {}, where),
+    }
+    return subnet, gateway, ip_range, auxiliary
 
 
 def _find(engine: Engine, ref: str) -> Network:
@@ -194,24 +196,24 @@ async def prune(engine: Engine, request: Request) -> Answer:
 
 async def connect(engine: Engine, request: Request) -> Answer:
     """``{"Container": ..., "EndpointConfig": {...}}``."""
-    body = an_object(await request.json(), "the body of a connect")
+    body = lower_keys(await request.json(), "the body of a connect")
     name = request.params["id"]
-    container = text(body.get("Container") or "", "Container")
+    container = said(body, "Container", text, "")
     if name in DRIVERS:
         raise Forbidden(
-            f"container cannot be disconnected from {name} network or connected to {name} network"
+            f"container cannot be connected to the network {name}: that is for its create, --net"
         )
     network = engine.networking.networks.get(name)
-    attachment = read_attachment(network.id, body.get("EndpointConfig"), "EndpointConfig")
+    attachment = read_attachment(network.id, body.get("endpointconfig"), "EndpointConfig")
     await engine.containers.connect(container, attachment)
     return Response(200)
 
 
 async def disconnect(engine: Engine, request: Request) -> Answer:
     """``{"Container": ..., "Force": ...}``."""
-    body = an_object(await request.json(), "the body of a disconnect")
-    container = text(body.get("Container") or "", "Container")
-    force = flag(body.get("Force") or False, "Force")
+    body = lower_keys(await request.json(), "the body of a disconnect")
+    container = said(body, "Container", text, "")
+    force = said(body, "Force", flag, False)
     network = engine.networking.networks.get(request.params["id"])
     await engine.containers.disconnect(container, network, force)
     return Response(200)

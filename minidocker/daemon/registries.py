@@ -10,7 +10,7 @@ from typing import Any, Final
 
 from minidocker.daemon.engine import Engine
 from minidocker.daemon.exchange import Answer, Request, json_response
-from minidocker.daemon.fields import lower_keys, text
+from minidocker.daemon.fields import lower_keys, said, text
 from minidocker.daemon.filters import Filters, one_flag, parse_filters
 from minidocker.daemon.pull import parse_auth
 from minidocker.errors import InvalidParameter
@@ -28,17 +28,20 @@ async def auth(engine: Engine, request: Request) -> Answer:
     from minidocker.images.remote import login  # httpx is as large as all the rest
 
     body = lower_keys(await request.json(), "the body of a login")
-    said = {name: text(body.get(name) or "", name) for name in AUTH_FIELDS}
+    given = {name: said(body, name, text, "") for name in AUTH_FIELDS}
     credentials = Credentials(
-        said["username"], said["password"], said["identitytoken"], said["registrytoken"]
+        given["username"], given["password"], given["identitytoken"], given["registrytoken"]
     )
-    if not (said["username"] or said["identitytoken"] or said["registrytoken"]):
+    if not (given["username"] or given["identitytoken"] or given["registrytoken"]):
         raise InvalidParameter("no credentials: a username and a password, or a token, are needed")
-    await login(registry_domain(said["serveraddress"]), engine.registry, credentials)
+    await login(registry_domain(given["serveraddress"]), engine.registry, credentials)
     return json_response({"IdentityToken": "", "Status": "Login Succeeded"})
 
 
-AUTH_FIELDS: Final = ("username", "password", "serveraddress", "identitytoken", "registrytoken")
+AUTH_FIELDS: Final = (
+    *("username", "password", "email", "serveraddress"),  # registries ask for no email any more
+    *("identitytoken", "registrytoken"),
+)
 
 
 def registry_domain(address: str) -> str:

@@ -6,7 +6,7 @@ from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 
-from minidocker.errors import SystemFailure
+from minidocker.errors import InvalidParameter, SystemFailure, Unavailable
 
 TIMEOUT = 60.0  # seconds without a byte
 
@@ -23,7 +23,8 @@ class Remote:
 async def fetch(url: str) -> AsyncIterator[Remote]:
     """The body of what is at ``url``; redirects are followed.
 
-    Raises ``SystemFailure`` in Docker's words when it cannot be had, also in the middle.
+    Raises ``InvalidParameter`` for what is no URL; in Docker's words ``SystemFailure`` when it is
+    refused and ``Unavailable`` when nobody answers, also in the middle.
     """
     import httpx
 
@@ -40,8 +41,10 @@ async def fetch(url: str) -> AsyncIterator[Remote]:
             length = response.headers.get("content-length", "")
             # What is compressed on the way is what was compressed before.
             yield Remote(int(length) if length.isdigit() else 0, response.aiter_raw())
-    except (httpx.TransportError, httpx.InvalidURL, httpx.TooManyRedirects) as error:
-        raise SystemFailure(f'Get "{url}": {error or type(error).__name__}') from error
+    except (httpx.InvalidURL, httpx.UnsupportedProtocol) as error:
+        raise InvalidParameter(f"{url!r} cannot be fetched: {error}") from error
+    except (httpx.TransportError, httpx.TooManyRedirects) as error:
+        raise Unavailable(f'Get "{url}": {error or type(error).__name__}') from error
 
 
 async def _said(response: object) -> str:

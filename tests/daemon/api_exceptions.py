@@ -32,7 +32,8 @@ NULL: Final[dict[str, str]] = {
     **_each("EndpointSettings.Aliases", "EndpointSettings.Links", "IPAM.Options"),
     **_each("ContainerChanges", "ContainerPruneResponse.ContainersDeleted"),
     **_each("ImagePruneResponse.ImagesDeleted", "ExecInspectResponse.ExitCode"),
-    **_each("ImageHistory[].Tags", "SystemInfo.GenericResources"),
+    **_each("ImageHistory[].Tags", "SystemInfo.GenericResources", "SystemInfo.Warnings"),
+    **_each("NetworkPruneResponse.NetworksDeleted"),
     **_each("PluginsInfo.Authorization"),
     **_each("VolumeListResponse.Warnings", "ContainerUpdateResponse.Warnings"),
     "EndpointSettings.DNSNames": "newer than dockerd 20.10: a slice of Go's as Aliases is",
@@ -46,7 +47,8 @@ STATUSES: Final[dict[tuple[str, int], str]] = {
     **dict.fromkeys(
         (
             *(("ContainerTop", 409), ("ContainerPause", 409), ("ContainerAttach", 409)),
-            *(("ContainerResize", 409), ("ExecStart", 101)),
+            *(("ContainerResize", 409), ("ContainerStart", 409), ("ExecStart", 101)),
+            ("ContainerAttachWebsocket", 409),
             *(("ImageGet", 404), ("ImageGetAll", 404), ("DistributionInspect", 404)),
         ),
         "dockerd does so too",

@@ -39,14 +39,21 @@ def request(body: bytes = b"", query: str = "", **headers: str) -> Request:
     return Request("POST", "/x", query, names, chunks(), hijack, version=(1, 50))
 
 
-@given(st.dictionaries(texts.filter(bool), st.lists(texts, min_size=1, max_size=3), max_size=3))
+parts = texts.filter(lambda text: "\0" not in text)
+
+
+@given(st.dictionaries(parts.filter(bool), st.lists(parts, min_size=1, max_size=3), max_size=3))
 def test_a_query_is_read_as_it_was_written(query: dict[str, list[str]]) -> None:
     assert parse_query(urlencode(query, doseq=True)) == query
 
 
 @given(st.text(max_size=40))
 def test_any_query_is_read_or_refused(raw: str) -> None:
-    assert isinstance(parse_query(raw), dict)
+    if "\0" in raw or "%00" in raw:
+        with pytest.raises(InvalidParameter):
+            parse_query(raw)
+    else:
+        assert isinstance(parse_query(raw), dict)
 
 
 def test_too_many_fields_are_refused() -> None:
@@ -76,6 +83,25 @@ def test_parameters() -> None:
         asked.number("bad")
 
 
+@pytest.mark.parametrize("text", ["x", " 1", "1_0", "٣", "1.0", "0x1", "--1"])
+def test_a_number_is_written_in_ascii_digits(text: str) -> None:
+    with pytest.raises(InvalidParameter, match=r'^n: strconv\.Atoi: parsing ".*": invalid syntax'):
+        request(query=urlencode({"n": text})).number("n")
+
+
+@pytest.mark.parametrize("text", [str(1 << 63), str(-(1 << 63) - 1), "9" * 5000])
+def test_a_number_has_64_bits(text: str) -> None:
+    with pytest.raises(InvalidParameter, match=r'^n: strconv\.Atoi: parsing ".*": value out of'):
+        request(query=f"n={text}").number("n")
+    assert request(query=f"n={(1 << 63) - 1}").number("n") == (1 << 63) - 1
+
+
+def test_no_parameter_holds_a_zero_byte() -> None:
+    for query in ("a=x%00", "%00=x"):
+        with pytest.raises(InvalidParameter, match="holds a zero byte"):
+            parse_query(query)
+
+
 def read(body: bytes, required: bool = True, **headers: str) -> Any:
     return asyncio.run(request(body, **headers).json(required))
 
@@ -101,7 +127,13 @@ def test_a_json_body_comes_back_as_it_was(value: Any) -> None:
         (b"{", "application/json", "invalid JSON"),
         (b"{} {}", "application/json", "invalid JSON"),
         (b"[" * 100_000, "application/json", "max depth"),
-        (b"\xff", "application/json", "invalid JSON"),
+        (b"\xff", "application/json", "it is no UTF-8"),
+        (b"\xef\xbb\xbf{}", "application/json", "invalid JSON: .*BOM"),
+        ("{}".encode("utf-16"), "application/json", "it is no UTF-8"),
+        (b'{"a": NaN}', "application/json", "NaN is no number"),
+        (b"[-Infinity]", "application/json", "-Infinity is no number"),
+        (b'["\\uD800"]', "application/json", "it is no UTF-8: surrogates not allowed"),
+        (b"1" * 5000, "application/json", r"the number 1{40}\.\.\. is too long"),
         (b"{}", "text/plain", "unsupported Content-Type"),
         (b"{}", "", "missing Content-Type"),
     ],
