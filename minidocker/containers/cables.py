@@ -50,6 +50,7 @@ def interface(cable: Cable) -> dict[str, Any]:
         "bridge": cable.network.bridge,
         "mac": endpoint.mac,
         "mtu": cable.network.mtu,
+        "isolated": not cable.network.icc,
         "addresses": [str(each) for each in endpoint.addresses],
     }
 

@@ -11,6 +11,7 @@ import asyncio
 import contextlib
 import logging
 from collections.abc import Callable, Collection, Sequence
+from dataclasses import replace
 from typing import Any
 
 from minidocker.containers import cables as wishes
@@ -243,10 +244,10 @@ class Networking:
         if not gone:
             return
         left = [each for each in cables if each not in gone]
-        if pidfd is not None:
-            names = [each.endpoint.interface for each in gone]
-            gateways = wishes.gateways(left)
-            await rewire(self._places.launcher, pidfd, unplug=names, gateways=gateways)
+        bridges.remove_cables(each.endpoint.host_interface for each in gone)
+        gateways = wishes.gateways(left)
+        if pidfd is not None and gateways:
+            await rewire(self._places.launcher, pidfd, gateways=gateways)
         for cable in gone:
             self.endpoints.leave(cable.endpoint)
         if pidfd is not None:
@@ -276,11 +277,7 @@ class Networking:
         plugged = {each.host_interface for each in self.endpoints.all()}
         for network in self.networks.all():
             with contextlib.suppress(OSError):
-                bridges.remove_cables(
-                    name
-                    for name in bridges.ports(network.bridge)
-                    if name.startswith("veth") and name not in plugged
-                )
+                bridges.remove_cables(set(bridges.cables(network)) - plugged)
         await self._apply()
 
     def _default(self) -> Network:
@@ -305,14 +302,14 @@ class Networking:
             for network in self.networks.all():
                 if not self.endpoints.all(network_id=network.id):
                     with contextlib.suppress(OSError):
-                        bridges.remove_bridge(network.bridge)
+                        bridges.remove_bridge(network)
         await self._apply()
 
     async def remove(self, network: Network) -> None:
         """Raises ``Forbidden`` while containers are in it."""
         self.networks.remove(network)
         async with self._changing:
-            bridges.remove_bridge(network.bridge)
+            bridges.remove_bridge(network)
         await self._apply()
         self._events.publish("network", "destroy", network.id, _attributes(network))
 
@@ -320,7 +317,8 @@ class Networking:
         """See ``NetworkStore.create``."""
         with RouteSocket() as here:
             used = here.routes()
-        network = self.networks.create(wanted, used)
+        there = bridges.exists(wanted.options.get(BRIDGE_NAME, ""))
+        network = self.networks.create(replace(wanted, bridge_was_there=there), used)
         self._events.publish("network", "create", network.id, _attributes(network))
         return network
 

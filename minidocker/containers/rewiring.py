@@ -17,11 +17,10 @@ async def rewire(
     pidfd: int,
     *,
     plug: Sequence[dict[str, Any]] = (),
-    unplug: Sequence[str] = (),
     gateways: Sequence[tuple[str, str]] = (),
     names: bool = False,
 ) -> list[int]:
-    """``plug``, ``unplug``, ``gateways``: see ``namespaces/rewire.py``.  ``launcher``: its socket.
+    """``plug``, ``gateways``: see ``namespaces/rewire.py``.  ``launcher``: its socket.
 
     With ``names``, returns the sockets of a name service, udp and tcp.  Raises ``OSError``
     when there is no launcher, ``SystemFailure``.
@@ -31,7 +30,6 @@ async def rewire(
     request = {
         "op": "rewire",
         "plug": list(plug),
-        "unplug": list(unplug),
         "gateways": [list(each) for each in gateways],
         "names": names,
     }

@@ -20,6 +20,7 @@ from ipaddress import (
     IPv6Address,
     IPv6Interface,
     IPv6Network,
+    ip_interface,
     ip_network,
 )
 
@@ -31,22 +32,17 @@ NLA_F_NESTED = 0x8000
 NETLINK_ROUTE = 0
 
 # <linux/rtnetlink.h>
-RTM_NEWLINK, RTM_DELLINK, RTM_GETLINK = 16, 17, 18
-RTM_NEWADDR = 20
+RTM_NEWLINK, RTM_DELLINK, RTM_GETLINK, RTM_SETLINK = 16, 17, 18, 19
+RTM_NEWADDR, RTM_GETADDR = 20, 22
 RTM_NEWROUTE, RTM_GETROUTE = 24, 26
 RT_TABLE_MAIN, RTPROT_BOOT, RT_SCOPE_UNIVERSE, RTN_UNICAST = 254, 3, 0, 1
 RTA_DST, RTA_OIF, RTA_GATEWAY = 1, 4, 5
 
 # <linux/if_link.h>, <linux/if_addr.h>, <linux/veth.h>
-IFLA_ADDRESS, IFLA_IFNAME, IFLA_MTU, IFLA_MASTER, IFLA_LINKINFO, IFLA_NET_NS_FD = (
-    1,
-    3,
-    4,
-    10,
-    18,
-    28,
-)
+IFLA_ADDRESS, IFLA_IFNAME, IFLA_MTU, IFLA_MASTER, IFLA_PROTINFO = 1, 3, 4, 10, 12
+IFLA_LINKINFO, IFLA_NET_NS_FD = 18, 28
 IFLA_INFO_KIND, IFLA_INFO_DATA = 1, 2
+IFLA_BRPORT_ISOLATED = 33
 VETH_INFO_PEER = 1
 IFA_ADDRESS, IFA_LOCAL, IFA_BROADCAST = 1, 2, 4
 IFA_F_NODAD = 2
@@ -119,9 +115,17 @@ class RouteSocket:
 
     def index(self, name: str) -> int:
         """The number of an interface.  ENODEV: there is none of this name."""
+        return int(_LINK.unpack_from(self._link(name))[2])
+
+    def kind(self, name: str) -> str:
+        """What made it: "bridge", "veth"; "" for hardware and loopback.  ENODEV: as ``index``."""
+        given = dict(attributes(self._link(name)[_LINK.size :]))
+        info = dict(attributes(given.get(IFLA_LINKINFO, b"")))
+        return info.get(IFLA_INFO_KIND, b"").rstrip(b"\0").decode()
+
+    def _link(self, name: str) -> bytes:
         body = _LINK.pack(socket.AF_UNSPEC, 0, 0, 0, 0) + attribute(IFLA_IFNAME, name)
-        answer = self._ask(RTM_GETLINK, 0, body, name)
-        return int(_LINK.unpack_from(answer)[2])
+        return self._ask(RTM_GETLINK, 0, body, name)
 
     def add_veth(
         self, name: str, master: str, peer: str, peer_namespace: int, mac: str, mtu: int
@@ -163,6 +167,12 @@ class RouteSocket:
         )
         self._ask(RTM_NEWLINK, NLM_F_CREATE | NLM_F_EXCL, body, name)
 
+    def isolate(self, name: str) -> None:
+        """A port of a bridge talks to the bridge, and to no other port that is isolated."""
+        body = _LINK.pack(socket.AF_BRIDGE, 0, self.index(name), 0, 0)
+        body += nested(IFLA_PROTINFO, attribute(IFLA_BRPORT_ISOLATED, b"\1"))
+        self._ask(RTM_SETLINK, 0, body, name)
+
     def set_up(self, name: str) -> None:
         """From here on it sends and receives."""
         body = _LINK.pack(socket.AF_UNSPEC, 0, self.index(name), IFF_UP, IFF_UP)
@@ -203,6 +213,19 @@ class RouteSocket:
             given = dict(attributes(message[_LINK.size :]))
             if given.get(IFLA_MASTER) == master:
                 found.append(given[IFLA_IFNAME].rstrip(b"\0").decode())
+        return found
+
+    def addresses(self, name: str) -> list[Interface]:
+        """Those that an interface has, its own link-local one too.  ENODEV: as ``index``."""
+        index, found = self.index(name), []
+        body = _ADDRESS.pack(socket.AF_UNSPEC, 0, 0, 0, 0)
+        for message in self._dump(RTM_GETADDR, body, name):
+            _, length, _, _, owner = _ADDRESS.unpack_from(message)
+            if owner == index:
+                given = dict(attributes(message[_ADDRESS.size :]))
+                # IFA_ADDRESS is the other end's where there is only one (rtnetlink(7)).
+                packed = given.get(IFA_LOCAL) or given[IFA_ADDRESS]
+                found.append(ip_interface((packed, length)))
         return found
 
     def routes(self) -> list[Network]:

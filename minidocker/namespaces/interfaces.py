@@ -32,8 +32,8 @@ def interface_steps(
     """Plug in every interface, then say where all that is not nearer goes.
 
     An interface: ``name``, ``host`` (the other end's name), ``bridge``, ``mac``, ``mtu``,
-    ``addresses`` ("172.18.0.2/16").  A gateway: (interface, address).  ``route_fd``: a
-    netlink socket of the host's network namespace.
+    ``isolated`` (from the others of the bridge), ``addresses`` ("172.18.0.2/16").  A gateway:
+    (interface, address).  ``route_fd``: a netlink socket of the host's network namespace.
     """
     steps: list[Step] = []
     for each in interfaces:
@@ -41,6 +41,8 @@ def interface_steps(
         steps.append(
             AddVeth(route_fd, each["host"], each["bridge"], name, each["mac"], each["mtu"])
         )
+        if each["isolated"]:
+            steps.append(IsolatePort(route_fd, each["host"]))
         steps.append(SwitchIpv6(name, any(":" in address for address in each["addresses"])))
         steps.append(SetLinkUp(name))
         steps += [AddAddress(name, address) for address in each["addresses"]]
@@ -72,6 +74,29 @@ class AddVeth(Step):
                 host.add_veth(self.name, self.bridge, self.peer, here, self.mac, self.mtu)
         finally:
             os.close(here)
+
+
+@dataclass(frozen=True)
+class IsolatePort(Step):
+    """Before the other end is up, so that not one packet gets through.
+
+    The bridge does it by itself; whether it asks the firewall is up to the machine
+    (br_netfilter).
+    """
+
+    chapter: ClassVar[str] = "networks"
+    route_fd: int
+    name: str
+
+    def describe(self) -> str:
+        return (
+            f'RTM_SETLINK in the host\'s network namespace: "{self.name}", IFLA_BRPORT_ISOLATED: '
+            "no other container of its network hears it"
+        )
+
+    def execute(self) -> None:
+        with RouteSocket(self.route_fd) as host:
+            host.isolate(self.name)
 
 
 @dataclass(frozen=True)
@@ -141,21 +166,6 @@ class SetDefaultRoute(Step):
     def execute(self) -> None:
         with RouteSocket() as here:
             here.set_default_route(self.name, ip_address(self.gateway))
-
-
-@dataclass(frozen=True)
-class DeleteLink(Step):
-    """Unplug it; the end in the bridge goes with it."""
-
-    chapter: ClassVar[str] = "networks"
-    name: str
-
-    def describe(self) -> str:
-        return f'RTM_DELLINK: "{self.name}"'
-
-    def execute(self) -> None:
-        with RouteSocket() as here:
-            here.delete_link(self.name)
 
 
 @dataclass(frozen=True)

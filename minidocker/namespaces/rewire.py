@@ -9,17 +9,16 @@ from typing import Any
 from minidocker.linux.messages import Channel
 from minidocker.linux.netlink import RouteSocket
 from minidocker.linux.plan import Step, StepFailed, perform
-from minidocker.namespaces.interfaces import DeleteLink, OpenNameSockets, interface_steps
+from minidocker.namespaces.interfaces import OpenNameSockets, interface_steps
 from minidocker.namespaces.process import JoinNamespaces
 from minidocker.namespaces.start import LaunchFailed
 
 
 def rewire_steps(request: Mapping[str, Any], pidfd: int, route_fd: int, answer: int) -> list[Step]:
-    """``request``: ``unplug`` (names of interfaces), ``plug`` and ``gateways`` (as of
-    ``interface_steps``), ``names`` (whether the name service's sockets are wanted)."""
+    """``request``: ``plug`` and ``gateways`` (as of ``interface_steps``), ``names`` (whether
+    the name service's sockets are wanted)."""
     return [
         JoinNamespaces(pidfd, ("network",)),
-        *(DeleteLink(name) for name in request["unplug"]),
         *interface_steps(request["plug"], request["gateways"], route_fd),
         *([OpenNameSockets(answer)] if request["names"] else ()),
     ]

@@ -15,6 +15,7 @@ from dataclasses import dataclass
 from ipaddress import ip_interface
 from typing import ClassVar, Final
 
+from minidocker.errors import Forbidden
 from minidocker.linux.netlink import RouteSocket
 from minidocker.linux.plan import Step
 from minidocker.networks.network import Network
@@ -28,28 +29,33 @@ FORWARDING: Final = {
 
 @dataclass(frozen=True)
 class AddBridge(Step):
-    """``addresses``: the gateway's, "172.18.0.1/16"."""
-
     chapter: ClassVar[str] = "networks"
     name: str
-    addresses: tuple[str, ...]
+    mac: str
     mtu: int
 
     def describe(self) -> str:
-        return f'RTM_NEWLINK, RTM_NEWADDR: bridge "{self.name}" with {" and ".join(self.addresses)}'
+        return f'RTM_NEWLINK: bridge "{self.name}" ({self.mac})'
 
     def execute(self) -> None:
-        given = [ip_interface(each) for each in self.addresses]
-        first = next((each.ip for each in given if each.version == 4), None)
-        mac = mac_address(first, secrets.token_bytes(6))
         with RouteSocket() as here:
-            here.add_bridge(self.name, mac, self.mtu)
-            try:
-                for each in given:
-                    here.add_address(self.name, each)
-            except OSError:
-                here.delete_link(self.name)
-                raise
+            here.add_bridge(self.name, self.mac, self.mtu)
+
+
+@dataclass(frozen=True)
+class AddGateway(Step):
+    """``address``: what the bridge itself answers to, "172.18.0.1/16"."""
+
+    chapter: ClassVar[str] = "networks"
+    name: str
+    address: str
+
+    def describe(self) -> str:
+        return f'RTM_NEWADDR: {self.address} on the bridge "{self.name}"'
+
+    def execute(self) -> None:
+        with RouteSocket() as here:
+            here.add_address(self.name, ip_interface(self.address))
 
 
 @dataclass(frozen=True)
@@ -71,11 +77,24 @@ class PassOn(Step):
 
 
 def bridge_steps(network: Network) -> list[Step]:
-    """What is missing for containers of ``network``: nothing, most of the time."""
+    """What is missing for containers of ``network``: nothing, most of the time.
+
+    So it does not matter who made the bridge, nor how far a daemon that was killed came.
+    Raises ``Forbidden`` when the interface is there and no bridge.
+    """
+    name, gateways = network.bridge, network.gateways()
     steps: list[Step] = []
-    if not exists(network.bridge):
-        addresses = tuple(str(each) for each in network.gateways())
-        steps.append(AddBridge(network.bridge, addresses, network.mtu))
+    with RouteSocket() as here:
+        if exists(name):
+            if here.kind(name) != "bridge":
+                raise Forbidden(f"existing interface {name} is not a bridge")
+            given = here.addresses(name)
+        else:
+            first = next((each.ip for each in gateways if each.version == 4), None)
+            mac = mac_address(first, secrets.token_bytes(6))
+            steps.append(AddBridge(name, mac, network.mtu))
+            given = []
+    steps += [AddGateway(name, str(each)) for each in gateways if each not in given]
     if not network.internal:
         versions = sorted({each.network.version for each in network.subnets})
         steps += [
@@ -91,23 +110,27 @@ def exists(interface: str) -> bool:
     return any(name == interface for _, name in socket.if_nameindex())
 
 
-def ports(bridge: str) -> list[str]:
-    """The interfaces that are plugged into it; none when there is no such bridge."""
-    if not exists(bridge):
+def cables(network: Network) -> list[str]:
+    """The host's ends that are plugged into its bridge; none when others may use that, too."""
+    if network.bridge_was_there or not exists(network.bridge):
         return []
     with RouteSocket() as here:
-        return here.ports(bridge)
-
-
-def remove_bridge(name: str) -> None:
-    """Nothing happens when it is gone already.  Raises ``OSError``."""
-    _remove(name)
+        return [each for each in here.ports(network.bridge) if each.startswith("veth")]
 
 
 def remove_cables(names: Iterable[str]) -> None:
-    """The host's ends of cables whose containers are gone, or are to lose them."""
+    """The host's ends of cables whose containers are gone, or are to lose them.
+
+    Nothing happens to what is gone already.  Raises ``OSError``.
+    """
     for name in names:
         _remove(name)
+
+
+def remove_bridge(network: Network) -> None:
+    """Unless it is somebody else's, or gone already.  Raises ``OSError``."""
+    if not network.bridge_was_there:
+        _remove(network.bridge)
 
 
 def _remove(name: str) -> None:

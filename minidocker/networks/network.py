@@ -43,6 +43,7 @@ class Network:
 
     ``id``: 64 hex digits.  ``options``: of the driver, as given.  ``internal``: nothing
     outside can be reached from it.  ``user_subnets``: whether its maker chose the subnets.
+    ``bridge_was_there``: it is somebody else's, and stays when the network goes.
     ``ipam_options``: kept for who asks, without meaning.
     """
 
@@ -54,6 +55,7 @@ class Network:
     attachable: bool = False
     ipv6: bool = False
     user_subnets: bool = False
+    bridge_was_there: bool = False
     options: Mapping[str, str] = field(default_factory=dict)
     labels: Mapping[str, str] = field(default_factory=dict)
     ipam_options: Mapping[str, str] = field(default_factory=dict)

@@ -46,13 +46,15 @@ TAKEN_NAMES: Final = ("host", "none", "default", "container")
 @dataclass(frozen=True)
 class Wanted:
     """A network that is to be made.  ``subnets``: (subnet, gateway, ip_range, auxiliary) as
-    the user wrote them; none of a family: it gets one of the default pools."""
+    the user wrote them; none of a family: it gets one of the default pools.
+    ``bridge_was_there``: the machine has an interface of the wanted bridge's name already."""
 
     name: str
     subnets: tuple[tuple[str, str, str, Mapping[str, str]], ...] = ()
     internal: bool = False
     attachable: bool = False
     ipv6: bool = False
+    bridge_was_there: bool = False
     options: Mapping[str, str] = field(default_factory=dict)
     labels: Mapping[str, str] = field(default_factory=dict)
     ipam_options: Mapping[str, str] = field(default_factory=dict)
@@ -104,6 +106,7 @@ class NetworkStore:
             attachable=wanted.attachable,
             ipv6=wanted.ipv6,
             user_subnets=any(subnet for subnet, *_ in wanted.subnets),
+            bridge_was_there=wanted.bridge_was_there,
             options=dict(wanted.options),
             labels=dict(wanted.labels),
             ipam_options=dict(wanted.ipam_options),
@@ -198,6 +201,7 @@ def _spec(network: Network) -> str:
             "attachable": network.attachable,
             "ipv6": network.ipv6,
             "user_subnets": network.user_subnets,
+            "bridge_was_there": network.bridge_was_there,
             "options": dict(network.options),
             "labels": dict(network.labels),
             "ipam_options": dict(network.ipam_options),

@@ -172,6 +172,10 @@ def test_a_pair_has_its_ends_in_two_namespaces(place: Place, route: RouteSocket)
         assert "UP" in here["flags"]
         assert "UP" not in there["flags"]
         assert route.ports("br0") == ["veth7"]
+        assert [route.kind(name) for name in ("br0", "veth7", "lo")] == ["bridge", "veth", ""]
+        assert not here["linkinfo"]["info_slave_data"]["isolated"]
+        route.isolate("veth7")
+        assert only(place.ip("link", "show", "veth7"))["linkinfo"]["info_slave_data"]["isolated"]
         with other.do(RouteSocket) as inside:
             inside.set_up("eth0")
         assert "UP" in only(other.ip("link", "show", "eth0"))["flags"]
@@ -206,6 +210,11 @@ def test_an_address_is_usable_at_once(place: Place, route: RouteSocket) -> None:
         for each in found
         if each["scope"] == "global"
     } == ADDRESSES
+    place.run("ip", "addr", "add", "10.9.0.1", "peer", "10.9.0.2/32", "dev", "br0")
+    place.run("ip", "addr", "add", "127.0.0.9/8", "dev", "lo")
+    own = [f"{each['local']}/{each['prefixlen']}" for each in found]
+    assert sorted(map(str, route.addresses("br0"))) == sorted([*own, "10.9.0.1/32"])
+    assert {str(each) for each in route.addresses("lo")} >= {"127.0.0.9/8"}
 
 
 @pytest.mark.kernel
@@ -268,6 +277,10 @@ def test_errors_carry_the_kernel_s_number_and_the_name(place: Place, route: Rout
     route.add_address("br0", address)
     refused(errno.ENODEV, "none0", route.index, "none0")
     refused(errno.ENODEV, "none0", route.ports, "none0")
+    refused(errno.ENODEV, "none0", route.kind, "none0")
+    refused(errno.ENODEV, "none0", route.addresses, "none0")
+    refused(errno.ENODEV, "none0", route.isolate, "none0")
+    refused(errno.EOPNOTSUPP, "br0", route.isolate, "br0")
     refused(errno.ENODEV, "none0", route.set_up, "none0")
     refused(errno.ENODEV, "none0", route.delete_link, "none0")
     refused(errno.ENODEV, "none0", route.add_address, "none0", address)
