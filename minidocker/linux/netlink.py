@@ -123,6 +123,10 @@ class RouteSocket:
         info = dict(attributes(given.get(IFLA_LINKINFO, b"")))
         return info.get(IFLA_INFO_KIND, b"").rstrip(b"\0").decode()
 
+    def is_up(self, name: str) -> bool:
+        """Whether somebody opened it.  ENODEV: as ``index``."""
+        return bool(_LINK.unpack_from(self._link(name))[3] & IFF_UP)
+
     def _link(self, name: str) -> bytes:
         body = _LINK.pack(socket.AF_UNSPEC, 0, 0, 0, 0) + attribute(IFLA_IFNAME, name)
         return self._ask(RTM_GETLINK, 0, body, name)

@@ -59,6 +59,19 @@ class AddGateway(Step):
 
 
 @dataclass(frozen=True)
+class SetBridgeUp(Step):
+    chapter: ClassVar[str] = "networks"
+    name: str
+
+    def describe(self) -> str:
+        return f'RTM_NEWLINK: "{self.name}", IFF_UP'
+
+    def execute(self) -> None:
+        with RouteSocket() as here:
+            here.set_up(self.name)
+
+
+@dataclass(frozen=True)
 class PassOn(Step):
     """The machine becomes a router between its interfaces (ip-sysctl.rst)."""
 
@@ -89,6 +102,8 @@ def bridge_steps(network: Network) -> list[Step]:
             if here.kind(name) != "bridge":
                 raise Forbidden(f"existing interface {name} is not a bridge")
             given = here.addresses(name)
+            if not here.is_up(name):
+                steps.append(SetBridgeUp(name))
         else:
             first = next((each.ip for each in gateways if each.version == 4), None)
             mac = mac_address(first, secrets.token_bytes(6))

@@ -171,13 +171,16 @@ def test_a_pair_has_its_ends_in_two_namespaces(place: Place, route: RouteSocket)
         assert (here["link_index"], there["link_index"]) == (there["ifindex"], here["ifindex"])
         assert "UP" in here["flags"]
         assert "UP" not in there["flags"]
+        assert route.is_up("veth7")
         assert route.ports("br0") == ["veth7"]
         assert [route.kind(name) for name in ("br0", "veth7", "lo")] == ["bridge", "veth", ""]
         assert not here["linkinfo"]["info_slave_data"]["isolated"]
         route.isolate("veth7")
         assert only(place.ip("link", "show", "veth7"))["linkinfo"]["info_slave_data"]["isolated"]
         with other.do(RouteSocket) as inside:
+            assert not inside.is_up("eth0")
             inside.set_up("eth0")
+            assert inside.is_up("eth0")
         assert "UP" in only(other.ip("link", "show", "eth0"))["flags"]
         route.delete_link("veth7")
         assert other.names() == {"lo"}

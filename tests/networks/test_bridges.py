@@ -94,7 +94,10 @@ def test_somebody_else_s_bridge_is_used_and_stays(host: Place) -> None:
     host.run("ip", "addr", "add", "192.0.2.1/24", "dev", "br7")
     host.run("ip", "link", "add", "veth1", "master", "br7", "type", "veth", "peer", "veth2")
     host.run("ip", "link", "add", "tap7", "master", "br7", "type", "veth", "peer", "tap8")
-    host.perform(steps(host, theirs))
+    plan = steps(host, theirs)
+    assert describe(plan)[0] == 'RTM_NEWLINK: "br7", IFF_UP'
+    host.perform(plan)
+    assert "UP" in host.ip("link", "show", "br7")[0]["flags"]
     assert given(host) == {"192.0.2.1/24", "10.7.0.1/24", "fd00:7::1/64"}
 
     assert host.do(lambda: bridges.cables(mine)) == ["veth1"]
