@@ -60,11 +60,14 @@ def fetch(folder: Path) -> tuple[Path, Path]:
 
 
 def pip(python: str, *arguments: str) -> None:
-    command = outside([python, "-m", "pip", *arguments])
-    done = subprocess.run(command, capture_output=True, text=True, check=False, timeout=300)
+    command = outside([python, "-m", "pip", "--retries", "1", *arguments])
+    try:
+        done = subprocess.run(command, capture_output=True, text=True, check=False, timeout=300)
+    except subprocess.TimeoutExpired:
+        missing(f"this test needs docker-py {VERSION} from pip, which waited five minutes in vain")
     if done.returncode:
-        said = (done.stderr.strip() or done.stdout.strip()).splitlines()[-1:]
-        missing(f"pip cannot fetch docker-py {VERSION} and what its tests need: {said}")
+        *_, last = ["", *(done.stderr or done.stdout).strip().splitlines()]
+        missing(f"this test needs docker-py {VERSION} and what its tests need, from pip: {last}")
 
 
 def run(source: Path, python: Path, engine: Engine, folder: Path) -> dict[str, str]:
