@@ -43,6 +43,12 @@ def judge(health: Health, result: HealthResult, check: HealthCheck, starting: bo
     return Health(status, streak, log)
 
 
+def unwatched(health: Health | None) -> Health | None:
+    """The health of one that is not checked any more: it counts as bad until it is well again
+    (moby daemon/container/health.go, ``CloseMonitorChannel``)."""
+    return health and dataclasses.replace(health, status=UNHEALTHY)
+
+
 def wanted(check: HealthCheck | None) -> HealthCheck | None:
     """The check, if there is one and it is not ``NONE``."""
     return check if check is not None and check.test and check.test[0] != "NONE" else None
@@ -79,12 +85,13 @@ class HealthChecks:
 
     def begin(self, run: Run) -> None:
         """Check from now on, if there is a check."""
-        check = wanted(self._core.store.get(run.id).spec.health)
-        if check is not None:
+        container = self._core.store.get(run.id)
+        check = wanted(container.spec.health)
+        if check is not None and not container.state.paused:
             self._tasks[run.id] = self._core.spawn(self._keep_checking(run, check))
 
     def stop(self, id: str) -> None:
-        """It has ended."""
+        """It has ended, or is paused."""
         task = self._tasks.pop(id, None)
         if task is not None:
             task.cancel()
@@ -97,8 +104,6 @@ class HealthChecks:
                 container.state.health is None or container.state.health.status == STARTING
             )
             await asyncio.sleep(pause(check, starting))
-            if self._core.store.get(run.id).state.paused:
-                continue
             result = await self._probe(run, check)
             if is_dead(run.pidfd):
                 return  # so is the check's program: its end says nothing

@@ -20,7 +20,7 @@ from minidocker.containers.container import Container
 from minidocker.containers.core import Core, Run
 from minidocker.containers.ends import UNKNOWN_EXIT, ended_within, read_exit, until_dead
 from minidocker.containers.freezing import freeze_or_thaw
-from minidocker.containers.health import HealthChecks
+from minidocker.containers.health import HealthChecks, unwatched
 from minidocker.containers.launch import own_pid_namespace
 from minidocker.containers.merge import DEFAULT_STOP_SIGNAL, DEFAULT_STOP_TIMEOUT
 from minidocker.containers.restart import Ended, next_delay, should_restart
@@ -166,6 +166,7 @@ class Lifecycle:
                 oom_killed=killed_for_memory,
                 finished_at=at,
                 stopped_by_user=by_user,
+                health=unwatched(container.state.health),
             )
         )
         if killed_for_memory:
@@ -322,7 +323,10 @@ class Lifecycle:
     async def pause(self, container: Container) -> None:
         """Raises ``Conflict``, ``SystemFailure``."""
         await freeze_or_thaw(self._core, container, life.PAUSE)
-        self._core.store.save(self._core.store.get(container.id).moved(life.PAUSE))
+        self._health.stop(container.id)
+        container = self._core.store.get(container.id)
+        health = unwatched(container.state.health)
+        self._core.store.save(container.moved(life.PAUSE, health=health))
         self._core.publish(container, "pause")
 
     async def unpause(self, container: Container) -> None:
@@ -331,6 +335,7 @@ class Lifecycle:
         container = self._core.store.get(container.id)
         if life.may(container.state.status, life.UNPAUSE):  # it may have died of a signal
             self._core.store.save(container.moved(life.UNPAUSE))
+            self._health.begin(self._core.running(container))
         self._core.publish(container, "unpause")
 
     # Remove

@@ -32,7 +32,8 @@ async def listing(engine: Engine, request: Request) -> Answer:
         everything=request.flag("all"),
         limit=request.number("limit") or 0,
         lookup=engine.containers.get,
-        image_ids=lambda ref: _image_ids(engine, ref),
+        image_ids=lambda ref: descendants(engine, ref),
+        place_of=engine.place_of,
     )
     return json_response(await summaries(engine, chosen, sized=request.flag("size")))
 
@@ -52,11 +53,17 @@ async def summaries(engine: Engine, chosen: Sequence[Container], sized: bool) ->
     ]
 
 
-def _image_ids(engine: Engine, ref: str) -> frozenset[str]:
+def descendants(engine: Engine, ref: str) -> frozenset[str]:
+    """The IDs of the image ``ref`` and of all that were made from it."""
     try:
-        return frozenset({engine.images.resolve(ref).id})
+        found = {engine.images.resolve(ref).id}
     except MinidockerError:  # an ancestor that is not there has no descendants
         return frozenset()
+    images, before = engine.images.list(), 0
+    while len(found) > before:
+        before = len(found)
+        found |= {each.id for each in images if each.config.parent in found}
+    return frozenset(found)
 
 
 def image_name(engine: Engine, container: Container) -> str:

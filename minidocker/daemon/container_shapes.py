@@ -184,7 +184,7 @@ def summary(
         "ImageID": container.image_id,
         "Command": command_text(container),
         "Created": container.created_ns // SECOND,
-        "Ports": port_rows(container, place.ports),
+        "Ports": port_rows(container, place),
         "Labels": dict(spec.labels),
         "State": container.state.status,
         "Status": status_text(container.state, now_ns),
@@ -193,7 +193,8 @@ def summary(
         "Mounts": mount_points(spec.mounts),
     }
     if around is not None:
-        shown |= {"SizeRw": around.size_rw, "SizeRootFs": around.size_root}
+        sizes = {"SizeRw": around.size_rw, "SizeRootFs": around.size_root}
+        shown |= {name: size for name, size in sizes.items() if size}
     return shown
 
 

@@ -37,6 +37,8 @@ def parse_filters(text: str, allowed: Collection[str]) -> Filters:
 
 
 def _values(key: str, raw: object) -> frozenset[str]:
+    if raw is None:
+        return frozenset()
     if isinstance(raw, dict):
         return frozenset(value for value, wanted in raw.items() if wanted)
     if isinstance(raw, list) and all(isinstance(value, str) for value in raw):
@@ -95,7 +97,7 @@ def one_flag(filters: Filters, key: str, default: bool) -> bool:
         return default
     meanings = {"true": True, "1": True, "false": False, "0": False}
     if len(values) != 1 or (text := next(iter(values)).lower()) not in meanings:
-        raise InvalidParameter(f"invalid filter '{key}={sorted(values)}'")
+        raise InvalidParameter(f"invalid filter '{key}=[{' '.join(sorted(values))}]'")
     return meanings[text]
 
 

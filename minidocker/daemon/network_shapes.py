@@ -56,7 +56,7 @@ def network_settings(container: Container, place: Place) -> dict[str, Any]:
         "SandboxID": container.id if own else "",
         # No file pins the namespace: the process holds it.
         "SandboxKey": f"/proc/{pid}/ns/net" if own else "",
-        "Ports": port_map(container, place.ports) if container.state.running else {},
+        "Ports": port_map(container, place.ports) if pid and place.cables else {},
         "HairpinMode": False,
         "LinkLocalIPv6Address": "",
         "LinkLocalIPv6PrefixLen": 0,
@@ -125,9 +125,9 @@ def port_map(container: Container, ports: Iterable[HostPort]) -> dict[str, Any]:
     return shown
 
 
-def port_rows(container: Container, ports: Iterable[HostPort]) -> list[dict[str, Any]]:
-    """``Ports`` of the list."""
-    if not container.state.running:
+def port_rows(container: Container, place: Place) -> list[dict[str, Any]]:
+    """``Ports`` of the list; nothing is reached in no network, or the host's."""
+    if not (container.state.running and place.cables):
         return []
     rows: list[dict[str, Any]] = [
         {
@@ -136,7 +136,7 @@ def port_rows(container: Container, ports: Iterable[HostPort]) -> list[dict[str,
             "PublicPort": each.host_port,
             "Type": each.protocol,
         }
-        for each in ports
+        for each in place.ports
     ]
     published = {(row["PrivatePort"], row["Type"]) for row in rows}
     exposed = [read_port(each) for each in container.spec.exposed_ports]

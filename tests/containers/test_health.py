@@ -83,6 +83,21 @@ async def test_while_it_starts_checks_come_faster_and_failures_do_not_count(
 
 
 @pytest.mark.kernel
+async def test_what_is_not_checked_any_more_counts_as_bad(daemon: Daemon) -> None:
+    check = HealthCheck(("CMD", "true"), interval=50 * MS)
+    id = await daemon.start(*SLEEP, health=check)
+    await until(lambda: health_of(daemon, id).status == HEALTHY)
+    await daemon.containers.pause(id)
+    before = health_of(daemon, id)
+    assert before.status == UNHEALTHY
+    await daemon.containers.unpause(id)
+    await until(lambda: health_of(daemon, id).status == HEALTHY)
+    assert health_of(daemon, id).log != before.log
+    await daemon.containers.kill(id)
+    assert health_of(daemon, id).status == UNHEALTHY
+
+
+@pytest.mark.kernel
 @pytest.mark.parametrize("test", [("CMD-SHELL",), ("CMD", "/no/such/program")])
 async def test_a_check_that_cannot_run_fails_and_says_why(
     daemon: Daemon, test: tuple[str, ...]

@@ -9,7 +9,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from minidocker.containers.cables import Cable
 from minidocker.containers.container import Container, Health, State
+from minidocker.containers.network_spec import Attachment
 from minidocker.containers.spec import ContainerSpec
 from minidocker.daemon.container_filters import ALLOWED, choose
 from minidocker.daemon.filters import (
@@ -19,7 +21,10 @@ from minidocker.daemon.filters import (
     parse_filters,
     parse_time,
 )
+from minidocker.daemon.network_shapes import Place
 from minidocker.errors import InvalidParameter, NotFound
+from minidocker.networks.endpoints import HostPort
+from minidocker.networks.network import Endpoint, Network
 
 wanted = st.dictionaries(
     st.sampled_from(["name", "label", "status"]),
@@ -107,16 +112,34 @@ def test_seconds_with_a_fraction_are_exact(ns: int) -> None:
 
 
 def made(number: int, status: str = "running", name: str = "", **spec: object) -> Container:
-    settings = ContainerSpec(network_mode="none", **spec)  # type: ignore[arg-type]
+    settings = ContainerSpec(**{"network_mode": "none", **spec})  # type: ignore[arg-type]
     state = State(status, finished_at=1 if status == "exited" else 0)
     return Container(
         f"{number:064x}", name or f"c{number}", settings, "image", state=state, created_ns=number
     )
 
 
-WEB = made(3, name="web", labels={"tier": "front"}, exposed_ports=("80/tcp",))
+WEB = made(
+    3,
+    name="web",
+    labels={"tier": "front"},
+    network_mode="front",
+    exposed_ports=("53/udp",),
+    attachments=(Attachment("n" * 64, "front"),),
+)
 OLD = made(2, "exited", name="old")
 NEW = made(1, "created", name="new")
+
+
+NETWORK = Network("n" * 64, "front", 1, ())
+IN_FRONT = Attachment(NETWORK.id, "front")
+CABLE = Cable(NETWORK, Endpoint("e" * 64, NETWORK.id, "c" * 64, "eth0", ""), IN_FRONT)
+PORT = HostPort("c" * 64, "tcp", 80, "0.0.0.0", 8080)
+PLACES = {
+    "web": Place("", [CABLE], [PORT]),
+    "old": Place("none-id"),
+    "new": Place("none-id"),
+}
 
 
 def shown(everything: bool = False, limit: int = 0, **filters: str) -> list[str]:
@@ -134,6 +157,7 @@ def shown(everything: bool = False, limit: int = 0, **filters: str) -> list[str]
         limit=limit,
         lookup=lookup,
         image_ids=lambda ref: frozenset({ref}),
+        place_of=lambda container: PLACES[container.name],
     )
     return [each.name for each in chosen]
 
@@ -153,7 +177,12 @@ def test_each_filter_of_ps() -> None:
     assert shown(True, since="old") == ["web"]
     assert shown(True, exited="0") == ["old"]
     assert shown(True, network="host") == []
-    assert shown(True, expose="80") == ["web"]
+    assert shown(True, network="front") == shown(True, network="n" * 64) == ["web"]
+    assert shown(True, network="none") == ["old", "new"]
+    assert shown(True, expose="80") == shown(True, expose="53/udp") == ["web"]
+    assert shown(True, expose="70-90/tcp") == shown(True, publish="8080") == ["web"]
+    assert shown(True, expose="53") == shown(True, publish="80") == []
+    assert shown(True, id="") == []
     assert shown(True, ancestor="image") == ["web", "old", "new"]
     assert shown(True, ancestor="other") == []
     assert shown(True, health="none") == ["web", "old", "new"]
@@ -161,7 +190,12 @@ def test_each_filter_of_ps() -> None:
 
 
 @pytest.mark.parametrize(
-    ("key", "value"), [("status", "up"), ("health", "fine"), ("exited", "x"), ("before", "gone")]
+    ("key", "value"),
+    [
+        *(("status", "up"), ("health", "fine"), ("exited", "x"), ("before", "gone")),
+        *(("expose", "x"), ("expose", "9-8"), ("publish", "1:2"), ("publish", "80x")),
+        ("is-task", "x"),
+    ],
 )
 def test_a_value_that_cannot_be_is_an_error(key: str, value: str) -> None:
     with pytest.raises((InvalidParameter, NotFound), match=value):
