@@ -132,7 +132,7 @@ def check_mounts(mounts: Iterable[Mount]) -> None:
     seen: set[str] = set()
     for mount in mounts:
         config = f'invalid mount config for type "{mount.kind}"'
-        if mount.create_source:
+        if mount.kind == "bind" and not mount.long:
             config = f"invalid volume specification: '{short_form(mount)}': {config}"
         if mount.kind not in ("bind", "tmpfs"):
             raise Refused(f'mount type "{mount.kind}" is not supported yet: use bind or tmpfs')

@@ -28,6 +28,7 @@ class Mount:
     target: str
     options: tuple[str, ...] = ()
     create_source: bool = False  # -v makes a missing source, --mount refuses it
+    long: bool = False  # asked for by --mount, and shown in that form
 
 
 @dataclass(frozen=True)

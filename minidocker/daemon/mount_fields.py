@@ -102,13 +102,13 @@ def parse_mount(value: Any) -> Mount:
             raise InvalidParameter(
                 'invalid mount config for type "tmpfs": field Source must not be specified'
             )
-        return Mount("tmpfs", "", target, options + tmpfs)
+        return Mount("tmpfs", "", target, options + tmpfs, long=True)
     if not source:
         raise InvalidParameter(
             'invalid mount config for type "bind": field Source must not be empty'
         )
     more, create = bind
-    return Mount("bind", source, target, options + more, create_source=create)
+    return Mount("bind", source, target, options + more, create_source=create, long=True)
 
 
 def _bind_options(mount: Mapping[str, Any], target: str) -> tuple[tuple[str, ...], bool]:
@@ -154,9 +154,10 @@ def _options(written: str) -> tuple[str, ...]:
 
 def write_mounts(mounts: Sequence[Mount]) -> dict[str, Any]:
     """``Binds``, ``Mounts`` and ``Tmpfs`` of inspect's HostConfig."""
-    binds = [short_form(each) for each in mounts if each.kind == "bind" and each.create_source]
-    long = [_write_long(each) for each in mounts if each.kind == "bind" and not each.create_source]
-    tmpfs = {each.target: ",".join(each.options) for each in mounts if each.kind == "tmpfs"}
+    short = [each for each in mounts if not each.long]
+    binds = [short_form(each) for each in short if each.kind == "bind"]
+    long = [_write_long(each) for each in mounts if each.long]
+    tmpfs = {each.target: ",".join(each.options) for each in short if each.kind == "tmpfs"}
     written: dict[str, Any] = {"Binds": binds or None}
     if long:
         written["Mounts"] = long
@@ -166,31 +167,48 @@ def write_mounts(mounts: Sequence[Mount]) -> dict[str, Any]:
 
 
 def _write_long(mount: Mount) -> dict[str, Any]:
-    written: dict[str, Any] = {
-        "Type": mount.kind,
-        "Source": mount.source,
-        "Target": mount.target,
-        "ReadOnly": "ro" in mount.options,
-    }
-    options: dict[str, Any] = {"NonRecursive": True} if "bind" in mount.options else {}
-    if any(each in PROPAGATIONS for each in mount.options):
-        options["Propagation"] = _propagation(mount)
-    return written | ({"BindOptions": options} if options else {})
+    written: dict[str, Any] = {"Type": mount.kind, "Source": mount.source, "Target": mount.target}
+    written["ReadOnly"] = "ro" in mount.options
+    if mount.kind == "tmpfs":
+        written["TmpfsOptions"] = _write_tmpfs_options(mount.options)
+    else:
+        said = [each for each in mount.options if each in PROPAGATIONS]
+        written["BindOptions"] = {
+            **({"Propagation": said[0]} if said else {}),
+            **({"NonRecursive": True} if "bind" in mount.options else {}),
+            **({"CreateMountpoint": True} if mount.create_source else {}),
+        }
+    return {name: value for name, value in written.items() if value}
+
+
+def _write_tmpfs_options(options: Sequence[str]) -> dict[str, Any]:
+    """What ``_tmpfs_options`` reads as the same."""
+    written: dict[str, Any] = {}
+    for option in options:
+        name, _, value = option.partition("=")
+        if name == "size" and value.isdecimal() and "SizeBytes" not in written:
+            written["SizeBytes"] = int(value)
+        elif name == "mode" and "Mode" not in written:
+            written["Mode"] = int(value, 8)
+        elif option != "ro":
+            written.setdefault("Options", []).append(option.split("=", 1))
+    return written
 
 
 def mount_points(mounts: Sequence[Mount]) -> list[dict[str, Any]]:
-    """Inspect's ``Mounts`` (Engine API, MountPoint); a ``--tmpfs`` is in HostConfig only."""
+    """Inspect's ``Mounts`` (Engine API, MountPoint); what ``--tmpfs`` asks for is in HostConfig
+    only."""
     return [
         {
             "Type": mount.kind,
             "Source": mount.source,
             "Destination": posixpath.normpath(mount.target),
-            "Mode": ",".join(mount.options) if mount.create_source else "",
+            "Mode": "" if mount.long else ",".join(mount.options),
             "RW": "ro" not in mount.options,
-            "Propagation": _propagation(mount),
+            "Propagation": _propagation(mount) if mount.kind == "bind" else "",
         }
         for mount in mounts
-        if mount.kind == "bind"
+        if mount.kind == "bind" or mount.long
     ]
 
 

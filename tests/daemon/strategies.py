@@ -65,11 +65,12 @@ binds = st.builds(
     create_source=st.just(True),
 )
 long_binds = st.builds(
-    lambda source, target, ro, flat, propagation: Mount(
-        "bind", source, target, ("ro",) * ro + ("bind",) * flat + propagation
+    lambda source, target, ro, flat, create, propagation: Mount(
+        "bind", source, target, ("ro",) * ro + ("bind",) * flat + propagation, create, long=True
     ),
     paths,
     paths,
+    st.booleans(),
     st.booleans(),
     st.booleans(),
     st.just(()) | propagations.map(lambda one: (one,)),
@@ -83,12 +84,23 @@ tmpfs = st.builds(
         tuple
     ),
 )
+long_tmpfs = st.builds(
+    lambda target, ro, size, mode, more: Mount(
+        "tmpfs", "", target, ("ro",) * ro + size + mode + tuple(more), long=True
+    ),
+    paths,
+    st.booleans(),
+    st.just(()) | st.integers(1, 1 << 40).map(lambda size: (f"size={size}",)),
+    st.just(()) | st.integers(1, 0o7777).map(lambda mode: (f"mode={mode:o}",)),
+    st.lists(st.sampled_from(["exec", "uid=7", "noatime"]), max_size=2),
+)
 
 
 @st.composite
 def mounts(draw: st.DrawFn) -> tuple[Mount, ...]:
     """In the order in which inspect writes them, and no two tmpfs at one place."""
-    chosen = draw(st.lists(binds, max_size=2)) + draw(st.lists(long_binds, max_size=2))
+    chosen = draw(st.lists(binds, max_size=2))
+    chosen += draw(st.lists(long_binds | long_tmpfs, max_size=3))
     chosen += draw(st.lists(tmpfs, max_size=2, unique_by=lambda one: one.target))
     return tuple(chosen)
 

@@ -262,7 +262,7 @@ def test_the_short_form_makes_its_source_and_the_long_form_does_not() -> None:
     (short,) = mounted(Binds=["/a:/b:ro,rshared"])
     assert short == Mount("bind", "/a", "/b", ("ro", "rshared"), create_source=True)
     (long,) = mounted(Mounts=[{"Type": "bind", "Source": "/a", "Target": "/b", "ReadOnly": True}])
-    assert long == Mount("bind", "/a", "/b", ("ro",))
+    assert long == Mount("bind", "/a", "/b", ("ro",), long=True)
 
 
 def test_tmpfs_in_both_forms() -> None:
@@ -271,7 +271,7 @@ def test_tmpfs_in_both_forms() -> None:
     )
     options = {"SizeBytes": 1024, "Mode": 0o1700, "Options": [["uid", "5"], ["noexec"]]}
     assert mounted(Mounts=[{"Type": "tmpfs", "Target": "/run", "TmpfsOptions": options}]) == (
-        Mount("tmpfs", "", "/run", ("size=1024", "mode=1700", "uid=5", "noexec")),
+        Mount("tmpfs", "", "/run", ("size=1024", "mode=1700", "uid=5", "noexec"), long=True),
     )
 
 
