@@ -11,9 +11,9 @@ from collections.abc import Callable, Mapping, Sequence
 from typing import Any, NamedTuple
 
 from minidocker.client import specs
-from minidocker.client.flags import FLAGS
 from minidocker.client.mounts import parse_volume
 from minidocker.client.ports import parse_ports
+from minidocker.client.run_flags import FLAGS
 from minidocker.errors import InvalidParameter
 
 Json = dict[str, Any]
@@ -54,6 +54,7 @@ HOST = {
     "userns": "UsernsMode",
     "shm_size": "ShmSize",
     "runtime": "Runtime",
+    "isolation": "Isolation",
     "init": "Init",
     "device_cgroup_rule": "DeviceCgroupRules",
     "mount": "Mounts",
@@ -278,6 +279,7 @@ def _networking(values: Values, mode: str) -> Json:
     addresses: Json = {}
     _put(addresses, "IPv4Address", values["ip"])
     _put(addresses, "IPv6Address", values["ip6"])
+    _put(addresses, "LinkLocalIPs", list(values["link_local_ip"]))
     _put(endpoint, "IPAMConfig", addresses)
     if endpoint.get("Aliases") and mode in ("default", "bridge", "host", "none"):
         raise InvalidParameter(

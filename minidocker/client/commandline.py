@@ -12,7 +12,7 @@ from collections.abc import Callable, Mapping
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from minidocker.client.flags import Flag
-from minidocker.client.pflag import HelpWanted, WrongLine, parse
+from minidocker.client.pflag import WrongLine, parse
 from minidocker.errors import MinidockerError
 
 if TYPE_CHECKING:
@@ -40,7 +40,6 @@ class Verb(NamedTuple):
     """
 
     usage: str
-    help: str
     run: Run
     flags: tuple[Flag, ...] = ()
     least: int = 0
@@ -52,15 +51,12 @@ class Verb(NamedTuple):
 def call(session: Session, path: str, verb: Verb, args: list[str]) -> int:
     """Read the line and run the command; its exit code.
 
-    ``path`` is what was typed to name it.  Raises ``Failed`` for a line that is wrong.
+    ``path`` is the command's name.  Raises ``Failed`` for a line that is wrong, ``HelpWanted``.
     """
     try:
         values, arguments = read(verb, args)
     except WrongLine as error:
         raise usage_failure(error, path, verb) from None
-    except HelpWanted:
-        print(help_text(path, verb))
-        return 0
     check_count(path, verb, len(arguments))
     gc.enable()
     return verb.run(session, values, arguments)
@@ -78,53 +74,41 @@ def check_count(path: str, verb: Verb, count: int) -> None:
     least, most = verb.least, verb.most
     if count >= least and (most is None or count <= most):
         return
-    hint = "See" if most is None else "Run"
     if most == 0:
         wants = "accepts no arguments"
     elif least == most:
-        wants = f"requires {least} argument{'s' * (least != 1)}"
-    elif count < least:
-        wants = f"requires at least {least} argument{'s' * (least != 1)}"
+        wants = f"requires {counted(least)}"
+    elif most is None:
+        wants = f"requires at least {counted(least)}"
+    elif least == 0:
+        wants = f"requires at most {counted(most)}"
     else:
-        wants = f"requires at most {most} argument{'s' * (most != 1)}"
+        wants = f"requires at least {least} and at most {counted(most)}"
+    from minidocker.client.help import usage
+
     command = f"{PROGRAM} {path}"
+    hint = "See" if most is None else "Run"
     raise Failed(
-        f"{PROGRAM}: '{command}' {wants}\n\nUsage:  {command} {verb.usage}\n\n"
+        f"{PROGRAM}: '{command}' {wants}\n\nUsage:  {usage(path, verb)}\n\n"
         f"{hint} '{command} --help' for more information"
     )
 
 
-def help_text(path: str, verb: Verb) -> str:
-    """What ``--help`` prints."""
-    lines = [f"Usage:  {PROGRAM} {path} {verb.usage}", "", verb.help]
-    if verb.flags:
-        shown = [
-            (
-                f"-{flag.short}, " if flag.short else "    ",
-                f"--{flag.name}" + ("" if flag.kind == "bool" else f" {flag.kind}"),
-                flag.help,
-            )
-            for flag in verb.flags
-        ]
-        width = max(len(name) for _, name, _ in shown) + 3
-        lines += ["", "Options:"]
-        lines += [f"  {short}{name:{width}}{help}" for short, name, help in shown]
-    return "\n".join(lines)
-
-
-def _near(name: str, verb: Verb | None) -> str:
-    """The flags that ``name`` may be a slip of, as "--a or --b"; "" when none is near."""
-    import difflib
-
-    names = [f"--{flag.name}" for flag in verb.flags] if verb else []
-    return " or ".join(difflib.get_close_matches(name, names, n=2, cutoff=0.7))
+def counted(count: int) -> str:
+    return f"{count} argument{'s' * (count != 1)}"
 
 
 def usage_failure(error: WrongLine, path: str, verb: Verb | None) -> Failed:
-    """Docker's text for a line that could not be read; its exit code is 125."""
+    """Docker's text for a line that could not be read; its exit code is 125.
+
+    ``verb`` None: the line of the program itself, or of a group.
+    """
+    from minidocker.client.help import near, usage
+
     text = str(error)
-    if error.unknown and (near := _near(error.unknown, verb)):
-        text += f"\nDid you mean {near}?"
+    known = [flag.name for flag in verb.flags] if verb else []
+    if flags := near(error.unknown, known):
+        text += f"\nDid you mean {' or '.join(f'--{name}' for name in flags)}?"
     command = f"{PROGRAM} {path}".rstrip()
-    usage = f"\n\nUsage:  {command} {verb.usage if verb else '[OPTIONS] COMMAND'}"
-    return Failed(f"{text}{usage}\n\nRun '{command} --help' for more information", 125)
+    shown = usage(path, verb) if verb else command if path else f"{command} [OPTIONS] COMMAND"
+    return Failed(f"{text}\n\nUsage:  {shown}\n\nRun '{command} --help' for more information", 125)

@@ -10,7 +10,7 @@ import os.path
 import re
 from typing import Any
 
-from minidocker.client.specs import parse_bool
+from minidocker.client.flags import parse_bool
 from minidocker.client.units import parse_bytes
 from minidocker.errors import InvalidParameter
 

@@ -63,7 +63,7 @@ def _long(arg: str, flags: dict[str, Flag], rest: list[str], values: dict[str, A
             raise HelpWanted
         if not name or name.startswith("-"):
             raise WrongLine(f"bad flag syntax: {arg}")
-        raise WrongLine(f"unknown flag: --{name}", f"--{name}")
+        raise WrongLine(f"unknown flag: --{name}", name)
     if given:
         _keep(flag, value, values)
     elif flag.kind == "bool":

@@ -8,6 +8,7 @@ from collections.abc import Iterable, Mapping
 from contextlib import contextmanager
 from typing import IO, TYPE_CHECKING, Any
 
+from minidocker.client.references import split_reference
 from minidocker.client.session import Session
 from minidocker.errors import MinidockerError
 
@@ -17,20 +18,6 @@ if TYPE_CHECKING:
     from rich.progress import Progress, TaskID
 
 Message = Mapping[str, Any]
-
-
-def split_reference(image: str) -> tuple[str, str]:
-    """``fromImage`` and ``tag`` of a pull: ("alpine", "3.20"), ("alpine", "sha256:..."), or ""."""
-    name, at, digest = image.partition("@")
-    if at:
-        return name.rpartition(":")[0] if ":" in name.rpartition("/")[2] else name, digest
-    front, colon, tag = image.rpartition(":")
-    return (front, tag) if colon and "/" not in tag else (image, "")
-
-
-def with_tag(image: str) -> str:
-    """The image with the tag that is meant when none is said."""
-    return image if split_reference(image)[1] else f"{image}:latest"
 
 
 def pull(

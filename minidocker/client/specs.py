@@ -11,6 +11,7 @@ import re
 from collections.abc import Mapping, Sequence
 from typing import Any
 
+from minidocker.client.flags import parse_int
 from minidocker.client.units import parse_bytes
 from minidocker.errors import InvalidParameter
 
@@ -25,24 +26,6 @@ ULIMITS = {
 IPC_SYSCTLS = ("msgmax", "msgmnb", "msgmni", "sem", "shmall", "shmmax", "shmmni", "shm_rmid_forced")
 SYSCTLS = {f"kernel.{name}" for name in IPC_SYSCTLS}
 SYSCTL_PREFIXES = ("net.", "fs.mqueue.")
-
-TRUE, FALSE = ("1", "t", "true"), ("0", "f", "false")
-
-
-def parse_bool(text: str) -> bool:
-    """Go's ``strconv.ParseBool``, with which Docker reads ``--rm=false``."""
-    if text.lower() in TRUE:
-        return True
-    if text.lower() in FALSE:
-        return False
-    raise InvalidParameter(f'strconv.ParseBool: parsing "{text}": invalid syntax')
-
-
-def parse_int(text: str) -> int:
-    """A decimal whole number."""
-    if not re.fullmatch(r"[+-]?\d+", text, re.ASCII):
-        raise InvalidParameter(f'strconv.ParseInt: parsing "{text}": invalid syntax')
-    return int(text)
 
 
 def parse_cpus(text: str) -> int:

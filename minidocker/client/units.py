@@ -8,6 +8,7 @@ memory ("12.5MiB").  The rules are those of its go-units package and of Go's
 
 from __future__ import annotations
 
+import json
 import math
 import re
 
@@ -145,7 +146,9 @@ def parse_time(text: str) -> int:
         at = datetime.fromisoformat(moment + (zone or "").replace("Z", "+00:00"))
         at = at if at.tzinfo else at.astimezone()
     except (ValueError, OverflowError) as error:
-        raise InvalidParameter(f"failed to parse value as time or duration: {text!r}") from error
+        raise InvalidParameter(
+            f"failed to parse value as time or duration: {json.dumps(text)}"
+        ) from error
     whole = int(at.timestamp() // 1) * 1_000_000_000
     return whole + int((fraction or ".")[1:].ljust(9, "0")[:9] or 0)
 

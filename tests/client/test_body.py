@@ -11,7 +11,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from minidocker.client.body import DEFAULTS, HOST, LIMITS, TOP, create_body
-from minidocker.client.flags import FLAGS
+from minidocker.client.run_flags import FLAGS
 from tests.client.command_lines import body_of, host, refusal
 
 word = st.text(alphabet="abcxyz019_./", min_size=1, max_size=8)

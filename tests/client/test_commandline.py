@@ -3,17 +3,19 @@
 from __future__ import annotations
 
 import contextlib
-import importlib
 from pathlib import Path
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from minidocker.client.commandline import Failed, Verb, help_text
-from minidocker.client.flags import FLAGS, text
-from minidocker.client.main import GROUPS, TOP, main
+from minidocker.client.catalogue import GROUPS, TOP, Entry
+from minidocker.client.commandline import Failed
+from minidocker.client.flags import parse_bool, text
+from minidocker.client.help import flag_lines, help_text, near
+from minidocker.client.main import main
 from minidocker.client.pflag import HelpWanted, WrongLine, parse
+from minidocker.client.run_flags import FLAGS
 from tests.client.command_lines import body_of
 from tests.client.conversations import client
 
@@ -65,7 +67,7 @@ def test_no_line_is_more_than_refused(line: list[str]) -> None:
 
 
 STRINGS = [flag for flag in FLAGS if flag.kind == "string" and not flag.many]
-SWITCHES = [flag for flag in FLAGS if flag.kind == "bool"]
+SWITCHES = [flag for flag in FLAGS if flag.read is parse_bool]
 LISTS = [flag for flag in FLAGS if flag.many and flag.read is text]
 
 
@@ -93,6 +95,18 @@ def test_a_line_made_of_values_gives_them_back(data: st.DataObject) -> None:
     ("line", "code", "text"),
     [
         ("rnu", 1, "minidocker: unknown command: minidocker rnu\n\nDid you mean this?\n\trun\n"),
+        ("sp", 1, "unknown command: minidocker sp\n\nRun 'minidocker --help'"),
+        ("build .", 1, "there is no 'minidocker build': images are not built by this engine yet"),
+        ("help foo", 1, "unknown help topic: foo"),
+        ("commit", 1, "requires at least 1 and at most 2 arguments"),
+        ("--tlsverify ps", 125, "minidocker speaks no TLS"),
+        ("-c other ps", 125, "there are no contexts"),
+        ("ps -D", 125, "unknown shorthand flag: 'D' in -D"),
+        ("ps -f x", 125, 'for "-f, --filter" flag: bad format of filter (expected name=value)'),
+        ("ps -n 1x", 125, 'strconv.ParseInt: parsing "1x": invalid syntax'),
+        ("run --blkio-weight 70000 x", 125, "value out of range"),
+        ("run --gpus all x", 125, "this engine has no driver for GPUs"),
+        ("run --disable-content-trust=false x", 125, "does not check the signatures"),
         ("container lss", 1, "unknown command: minidocker container lss"),
         ("run", 1, "minidocker: 'minidocker run' requires at least 1 argument\n\nUsage:"),
         ("rename a", 1, "'minidocker rename' requires 2 arguments"),
@@ -123,29 +137,67 @@ def test_a_wrong_line(line: str, code: int, text: str, capsys: pytest.CaptureFix
     assert said.out == ""
 
 
-@pytest.mark.parametrize("line", ["", "--help", "container", "container --help", "run --help"])
+@pytest.mark.parametrize(
+    "line", ["--help", "container --help", "run --help", "help run", "--help image ls", "ps -h"]
+)
 def test_help_is_no_failure(line: str, capsys: pytest.CaptureFixture[str]) -> None:
     assert main(line.split()) == 0
     assert capsys.readouterr().out.startswith("Usage:  minidocker")
 
 
-def every_verb() -> dict[str, Verb]:
+@pytest.mark.parametrize("line", ["", "container"])
+def test_no_command_gets_help_on_standard_error(
+    line: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert main(line.split()) == 0
+    said = capsys.readouterr()
+    assert said.err.startswith("Usage:  minidocker")
+    assert said.out == ""
+
+
+def every_command() -> dict[str, Entry]:
     tables = {"": TOP, **{name: table for name, (_, table) in GROUPS.items()}}
     return {
-        f"{group} {name}".strip(): getattr(
-            importlib.import_module(f"minidocker.client.commands.{module}"), attribute
-        )
+        f"{group} {name}".strip(): entry
         for group, table in tables.items()
-        for name, (module, attribute, _) in table.items()
+        for name, entry in table.items()
     }
 
 
 def test_every_command_exists_and_explains_itself() -> None:
-    for path, verb in every_verb().items():
-        text = help_text(path, verb)
+    for path, entry in every_command().items():
+        text = help_text(path, entry)
         assert text.startswith(f"Usage:  minidocker {path} ")
-        for flag in verb.flags:
+        assert entry.summary in text
+        for flag in entry.load().flags:
             assert f"--{flag.name}" in text
+
+
+def test_a_commands_other_names_are_in_its_help() -> None:
+    names = "minidocker container ls, minidocker container list, minidocker container ps"
+    assert f"Aliases:\n  {names}, minidocker ps\n" in help_text("ps", TOP["ps"])
+
+
+def test_help_fits_eighty_columns_where_there_is_no_terminal() -> None:
+    assert max(map(len, flag_lines(FLAGS))) <= 80
+    assert sum(line.startswith("      --") or line[2] == "-" for line in flag_lines(FLAGS)) == len(
+        FLAGS
+    )
+
+
+letters = st.text("abc", min_size=3, max_size=6)
+
+
+@given(letters, st.integers(0, 5), st.sampled_from("abcd"))
+def test_one_slip_is_near_and_any_two_changes_of_a_letter_are_not(
+    name: str, at: int, letter: str
+) -> None:
+    at %= len(name)
+    assert near(name[:at] + letter + name[at:], [name])
+    assert near(name[:at] + letter + name[at + 1 :], [name])
+    assert near(name[:at] + name[at + 1 : at + 2] + name[at : at + 1] + name[at + 2 :], [name])
+    assert not near("xy" + name[2:] + "z", [name])
+    assert not near(name[:2], [name])
 
 
 def test_too_many_hosts_are_refused(capsys: pytest.CaptureFixture[str]) -> None:

@@ -11,12 +11,13 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from minidocker.client.commands.images import full_name
-from minidocker.client.commands.listing import container_row, image_rows, ports_text
+from minidocker.client.commands.containers import container_row, ports_text
+from minidocker.client.commands.events import event_line
+from minidocker.client.commands.images import image_rows
 from minidocker.client.commands.stats import cpu_percent, memory_used, row
-from minidocker.client.commands.streaming import event_line
 from minidocker.client.explain import Look, plan_text, text, trace_text
-from minidocker.client.pulling import plain_line, split_reference
+from minidocker.client.pulling import plain_line
+from minidocker.client.references import full_name, split_reference
 from tests.client.conversations import ID, client, err, out
 from tests.client.fake import Exchange, FakeDaemon
 
@@ -153,7 +154,7 @@ def test_what_can_be_done_is_done_and_the_rest_is_named(daemon: FakeDaemon) -> N
         ("top one", "PID                 CMD\n1                   sh"),
         ("rmi busybox", "Untagged: busybox:latest\nDeleted: sha256:dd"),
         ("inspect -f {{.Name}} one", "/one"),
-        ("inspect --format json busybox", '{"Id":"sha256:' + "d" * 64 + '"}'),
+        ("inspect --format json busybox", '[{"Id":"sha256:' + "d" * 64 + '"}]'),
         ("create busybox", ID),
         (
             "run --dry-run busybox",

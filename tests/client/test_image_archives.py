@@ -9,8 +9,10 @@ from pathlib import Path
 
 import pytest
 
+from minidocker.client import output
 from minidocker.client.commandline import Failed
-from minidocker.client.commands.archives import check_output, platform_json, write_file
+from minidocker.client.references import parse_platform
+from minidocker.errors import InvalidParameter
 from tests.images.archives import docker_archive, files_of
 from tests.images.pulls import HERE
 from tests.images.samples import sample
@@ -37,28 +39,40 @@ def test_a_file_is_whole_or_as_it_was(tmp_path: Path) -> None:
         raise Failed("broken off")
 
     with pytest.raises(Failed):
-        write_file(str(path), broken())
+        output.write(str(path), broken())
     assert [(each.name, each.read_bytes()) for each in tmp_path.iterdir()] == [("out", b"before")]
-    write_file(str(path), [b"a", b"b"])
+    output.write(str(path), [b"a", b"b"])
     assert path.read_bytes() == b"ab"
-    write_file("/dev/null", [b"a"])
 
 
 def test_where_no_file_can_be_is_said_before_anything_is_asked(tmp_path: Path) -> None:
-    for bad in (f"{tmp_path}/no/x", str(tmp_path)):
-        with pytest.raises(Failed, match="failed to save image: invalid output path"):
-            check_output(bad)
-    check_output(f"{tmp_path}/x")
+    for bad, why in {
+        f"{tmp_path}/no/x": f"invalid output path: stat {tmp_path}/no: no such file or directory",
+        str(tmp_path): "cannot write to a directory",
+        "/dev/null": "cannot write to a character device file",
+    }.items():
+        with pytest.raises(Failed, match=f"^failed to save image: {why}"):
+            output.check(bad, "failed to save image")
+    output.check(f"{tmp_path}/x", "failed to save image")
 
 
-def test_a_platform_is_two_words_or_three() -> None:
-    assert platform_json(None) is None
-    text = platform_json("linux/arm64/v8")
-    assert text is not None
-    assert json.loads(text) == {"os": "linux", "architecture": "arm64", "variant": "v8"}
-    for bad in ("linux", "a/b/c/d", "linux/"):
-        with pytest.raises(Failed):
-            platform_json(bad)
+def test_a_file_that_cannot_be_written_is_one_sentence() -> None:
+    with pytest.raises(Failed, match=r"^cannot write /proc/x: no such file or directory$"):
+        output.write("/proc/x", [b"a"])
+
+
+def test_a_platform_is_a_system_a_machine_or_both() -> None:
+    assert parse_platform(None) is None
+    for text, parts in {
+        "linux/arm64/v8": {"os": "linux", "architecture": "arm64", "variant": "v8"},
+        "Linux/x86_64": {"os": "linux", "architecture": "amd64"},
+        "aarch64": {"os": "linux", "architecture": "arm64"},
+    }.items():
+        assert json.loads(parse_platform(text) or "") == parts
+    assert json.loads(parse_platform("windows") or "")["os"] == "windows"
+    for bad in ("x", "a/b/c/d", "linux/", "a b", ""):
+        with pytest.raises(InvalidParameter, match=r"^invalid platform: "):
+            parse_platform(bad)
 
 
 @pytest.mark.kernel

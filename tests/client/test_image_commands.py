@@ -57,9 +57,9 @@ def test_volumes_and_build_cache_are_summed_too() -> None:
     assert containers["Reclaimable"] == "6B (75%)"
     assert volumes["Reclaimable"] == "30B (75%)"
     assert (cache["Size"], cache["Reclaimable"], cache["Active"]) == ("12B", "7B", "1")
-    assert "v             1         10B" in "\n".join(
-        disk_usage.verbose({**usage, "Containers": []}, 0)
-    )
+    named = {"Driver": "local", "Scope": "local", "Mountpoint": "/m"}
+    told = {"Volumes": [{**each, **named} for each in usage["Volumes"]]}
+    assert "v             1         10B" in "\n".join(disk_usage.tables(told, 0))
 
 
 @given(st.text(max_size=60), st.integers(-5, 10**9), st.integers(0, 10**12), st.booleans())
@@ -85,14 +85,13 @@ def test_a_step_without_a_layer_of_ours_keeps_its_word() -> None:
 
 
 def test_what_a_prune_says() -> None:
-    assert prune.report_lines({"ImagesDeleted": None, "SpaceReclaimed": 0}) == [
-        "Total reclaimed space: 0B"
-    ]
+    assert prune.told(prune.IMAGES, {"ImagesDeleted": None, "SpaceReclaimed": 0}) == []
     report = {"ImagesDeleted": [{"Untagged": "a:1"}, {"Deleted": "b"}], "SpaceReclaimed": 1500}
-    assert prune.report_lines(report) == [
-        *("Deleted Images:", "untagged: a:1", "deleted: b", ""),
-        "Total reclaimed space: 1.5kB",
+    assert prune.told(prune.IMAGES, report) == [
+        *("Deleted Images:", "untagged: a:1", "deleted: b", "")
     ]
+    report = {"ContainersDeleted": ["c", "d"], "SpaceReclaimed": 1}
+    assert prune.told(prune.CONTAINERS, report) == ["Deleted Containers:", "c", "d", ""]
 
 
 @given(st.text(max_size=80), st.booleans())

@@ -6,8 +6,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from minidocker.client.formatting import lines
-from minidocker.client.tables import draw, truncate, width
+from minidocker.client.format.rows import Columns, lines
+from minidocker.client.format.tables import draw, truncate, width
 from minidocker.errors import InvalidParameter
 
 cell = st.text(alphabet="abcdefgh-0123/", max_size=20)
@@ -41,20 +41,35 @@ def test_truncated_text_says_so(text: str, length: int) -> None:
     assert cut == text if len(text) <= length else cut.endswith("…")
 
 
-TITLES = {"ID": "CONTAINER ID", "Name": "NAME"}
-ROWS = [{"ID": "abc", "Name": "one", "Label": lambda key: "v"}, {"ID": "d", "Name": "two"}]
+COLUMNS = Columns("x.Row", {"ID": "CONTAINER ID", "Name": "NAME"}, ("ID", "Name"))
+ROWS = [{"ID": "<a>", "Name": "one", "Label": lambda key: "v"}, {"ID": "d", "Name": None}]
 
 
-def test_the_four_ways_to_format_rows() -> None:
-    assert lines(ROWS, TITLES, ("ID", "Name"), "") == (
-        "CONTAINER ID   NAME\nabc            one\nd              two"
+@pytest.mark.parametrize(
+    ("form", "text"),
+    [
+        ("", "CONTAINER ID   NAME\n<a>            one\nd              None"),
+        ("table", "CONTAINER ID   NAME\n<a>            one\nd              None"),
+        ("json", '{"ID":"\\u003ca\\u003e","Name":"one"}\n{"ID":"d","Name":null}'),
+        ("{{json .}}", '{"ID":"\\u003ca\\u003e","Name":"one"}\n{"ID":"d","Name":null}'),
+        ("{{json .ID}}", '"<a>"\n"d"'),
+        ("{{.Name}}!", "one!\n<nil>!"),
+        (r"table {{.Name}}\t{{.ID}}", "NAME      CONTAINER ID\none       <a>\n<nil>     d"),
+        (r"{{.ID}}\n-", "<a>\n-\nd\n-"),
+        ("table {{.ID}}", "CONTAINER ID\n<a>\nd"),
+        ("plain", "plain\nplain"),
+    ],
+)
+def test_the_ways_to_format_rows(form: str, text: str) -> None:
+    assert lines(COLUMNS, ROWS, form) == text
+
+
+def test_a_title_that_there_is_not_is_seen_where_there_are_no_rows() -> None:
+    assert lines(COLUMNS, [], "table {{.Nme}}") == "<no value>"
+    assert lines(COLUMNS, [], "{{.Nme}}") == ""
+    with pytest.raises(InvalidParameter) as refused:
+        lines(COLUMNS, ROWS, "table {{.Nme}}")
+    assert str(refused.value) == (
+        'template parsing error: template: :1:2: executing "" at <.Nme>: '
+        "can't evaluate field Nme in type *x.Row"
     )
-    assert (
-        lines(ROWS, TITLES, ("ID",), "json") == '{"ID":"abc","Name":"one"}\n{"ID":"d","Name":"two"}'
-    )
-    assert lines(ROWS, TITLES, ("ID",), "{{.Name}}!") == "one!\ntwo!"
-    assert lines(ROWS, TITLES, (), r"table {{.Name}}\t{{.ID}}") == (
-        "NAME      CONTAINER ID\none       abc\ntwo       d"
-    )
-    with pytest.raises(InvalidParameter, match="Nme"):
-        lines(ROWS, TITLES, ("ID",), "{{.Nme}}")

@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import os
 import sys
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterator
 from typing import BinaryIO
 
+from minidocker.client import output
 from minidocker.client.commandline import Failed, Values, Verb
-from minidocker.client.flags import many, string, switch
-from minidocker.client.pulling import show, split_reference
+from minidocker.client.flags import PLATFORM, many, string, switch
+from minidocker.client.pulling import show
+from minidocker.client.references import parse_platform, split_reference
 from minidocker.client.session import Session
 
 PIECE = 1 << 18  # bytes
@@ -18,48 +20,12 @@ TAR = "application/x-tar"
 
 def save(session: Session, values: Values, names: list[str]) -> int:
     """The archive to ``-o``, or to standard output when that is no terminal."""
-    path = values["output"]
-    if not path and sys.stdout.isatty():
-        raise Failed("cowardly refusing to save to a terminal. Use the -o flag or redirect")
-    if path:
-        check_output(path)
+    output.check(values["output"], "failed to save image")
     reply = session.another().ask(
-        "GET", "/images/get", names=names, platform=platform_json(values["platform"])
+        "GET", "/images/get", names=names, platform=parse_platform(values["platform"])
     )
-    if path:
-        write_file(path, reply.chunks())
-        return 0
-    for chunk in reply.chunks():
-        sys.stdout.buffer.write(chunk)
-    sys.stdout.buffer.flush()
+    output.write(values["output"], reply.chunks())
     return 0
-
-
-def check_output(path: str) -> None:
-    """Raises ``Failed`` for a place where no file can be made, before anything is asked."""
-    folder = os.path.dirname(path) or "."
-    wrong = "failed to save image: invalid output path"
-    if not os.path.isdir(folder):
-        raise Failed(f"{wrong}: stat {folder}: no such file or directory")
-    if os.path.isdir(path):
-        raise Failed(f'{wrong}: "{path}" must be a regular file')
-
-
-def write_file(path: str, pieces: Iterable[bytes]) -> None:
-    """``path`` has all of the pieces, or is as it was."""
-    if os.path.exists(path) and not os.path.isfile(path):  # a pipe, /dev/null
-        with open(path, "wb") as out:
-            out.writelines(pieces)
-        return
-    temporary = f"{path}.{os.getpid()}.part"
-    try:
-        with open(temporary, "xb") as out:
-            out.writelines(pieces)
-        os.replace(temporary, path)
-    except BaseException:  # also Ctrl-C: half an archive is of no use
-        if os.path.exists(temporary):
-            os.unlink(temporary)
-        raise
 
 
 def load(session: Session, values: Values, names: list[str]) -> int:
@@ -74,7 +40,7 @@ def load(session: Session, values: Values, names: list[str]) -> int:
             read(file),
             TAR,
             quiet="1" if quiet else "0",
-            platform=platform_json(values["platform"]),
+            platform=parse_platform(values["platform"]),
         )
     show(reply.messages(), sys.stdout)
     return 0
@@ -93,19 +59,6 @@ def opened(path: str | None) -> BinaryIO:
 def read(file: BinaryIO) -> Iterator[bytes]:
     while data := file.read(PIECE):
         yield data
-
-
-def platform_json(text: str | None) -> str | None:
-    """``--platform linux/arm64/v8`` as the API has it."""
-    if not text:
-        return None
-    import json
-
-    parts = text.split("/")
-    if not 2 <= len(parts) <= 3 or not all(parts):
-        raise Failed(f'invalid platform: "{text}": write os/architecture, as linux/amd64')
-    names = ("os", "architecture", "variant")
-    return json.dumps(dict(zip(names, parts, strict=False)))
 
 
 def import_image(session: Session, values: Values, arguments: list[str]) -> int:
@@ -130,21 +83,21 @@ def import_image(session: Session, values: Values, arguments: list[str]) -> int:
     return 0
 
 
-PLATFORM = string("platform", 'Only the image of this platform ("os/architecture[/variant]")')
 SAVE = Verb(
     "[OPTIONS] IMAGE [IMAGE...]",
-    "Save one or more images to a tar archive (streamed to STDOUT by default)",
     save,
-    (string("output", "Write to a file, instead of STDOUT", "o"), PLATFORM),
+    (
+        string("output", "Write to a file, instead of STDOUT", "o"),
+        string("platform", 'Save only the given platform variant ("os[/arch[/variant]]")'),
+    ),
     1,
 )
 LOAD = Verb(
     "[OPTIONS]",
-    "Load an image from a tar archive or STDIN",
     load,
     (
         string("input", "Read from tar archive file, instead of STDIN", "i"),
-        PLATFORM,
+        string("platform", 'Load only the given platform variant ("os[/arch[/variant]]")'),
         switch("quiet", "Suppress the load output", "q"),
     ),
     0,
@@ -152,13 +105,11 @@ LOAD = Verb(
 )
 IMPORT = Verb(
     "[OPTIONS] file|URL|- [REPOSITORY[:TAG]]",
-    "Import the contents from a tarball to create a filesystem image",
     import_image,
     (
         many("change", "Apply Dockerfile instruction to the created image", "c"),
         string("message", "Set commit message for imported image", "m"),
-        string("platform", "Set platform if server is multi-platform capable"),
+        PLATFORM,
     ),
     1,
-    2,
 )

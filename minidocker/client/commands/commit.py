@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from minidocker.client.commandline import Values, Verb
 from minidocker.client.flags import many, string, switch
-from minidocker.client.pulling import split_reference
+from minidocker.client.references import split_reference
 from minidocker.client.session import Session
 
 
@@ -29,7 +29,6 @@ def commit(session: Session, values: Values, arguments: list[str]) -> int:
 
 COMMIT = Verb(
     "[OPTIONS] CONTAINER [REPOSITORY[:TAG]]",
-    "Create a new image from a container's changes",
     commit,
     (
         string("author", 'Author (e.g., "John Hannibal Smith <hannibal@a-team.com>")', "a"),

@@ -253,9 +253,7 @@ def say(values: Values, size: int, target: str) -> None:
 
 
 CP = Verb(
-    "[OPTIONS] CONTAINER:SRC_PATH DEST_PATH|-\n"
-    "        minidocker cp [OPTIONS] SRC_PATH|- CONTAINER:DEST_PATH",
-    "Copy files/folders between a container and the local filesystem",
+    "[OPTIONS] CONTAINER:SRC_PATH DEST_PATH|-\n[OPTIONS] SRC_PATH|- CONTAINER:DEST_PATH",
     copy,
     (
         switch("archive", "Archive mode (copy all uid/gid information)", "a"),

@@ -6,13 +6,15 @@ import time
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from minidocker.client.commandline import Failed, Values, Verb
-from minidocker.client.commands.listing import container_row, image_rows
-from minidocker.client.flags import string, switch
-from minidocker.client.formatting import lines
+from minidocker.client.commandline import Values, Verb
+from minidocker.client.commands.containers import SHORT_ID, container_row
+from minidocker.client.commands.containers import TITLES as CONTAINER_TITLES
+from minidocker.client.commands.images import TITLES as IMAGE_TITLES
+from minidocker.client.commands.images import image_rows
+from minidocker.client.flags import FORMAT, switch
+from minidocker.client.format.rows import Columns, lines, show
 from minidocker.client.session import Session
-from minidocker.client.tables import draw
-from minidocker.client.units import human_size
+from minidocker.client.units import human_duration, human_size, parse_time
 
 Json = Mapping[str, Any]
 
@@ -23,19 +25,20 @@ TITLES = {
     "Size": "SIZE",
     "Reclaimable": "RECLAIMABLE",
 }
-FIELDS = tuple(TITLES)
+COLUMNS = Columns("formatter.diskUsageImagesContext", TITLES, tuple(TITLES))
 RUNNING = ("running", "paused", "restarting")
 
 
-def show(session: Session, values: Values, names: list[str]) -> int:
-    """Four lines, or with ``-v`` every image, container and volume."""
-    if values["verbose"] and values["format"]:
-        raise Failed("the verbose and the format options conflict")
+def df(session: Session, values: Values, names: list[str]) -> int:
+    """Four lines, or with ``-v`` every image, container, volume and piece of build cache."""
     usage = session.daemon.ask("GET", "/system/df").json()
-    if values["verbose"]:
-        print("\n".join(verbose(usage, time.time())))
-    elif text := lines(summary(usage), TITLES, FIELDS, values["format"] or ""):
-        print(text)
+    form = values["format"] or "table"
+    if not values["verbose"]:
+        show(COLUMNS, summary(usage), form)
+    elif form == "table":
+        print("\n".join(tables(usage, time.time())))
+    else:
+        print(in_words(usage, time.time(), form), end="")
     return 0
 
 
@@ -90,76 +93,116 @@ def _row(
     }
 
 
-def verbose(usage: Json, now: float) -> list[str]:
-    """The tables of ``-v``."""
+# Of -v: what a row of each kind has, and which of it stands in the table.
+IMAGE = Columns(
+    "formatter.imageContext",
+    IMAGE_TITLES,
+    (
+        *("Repository", "Tag", "ID", "CreatedSince", "Size"),
+        *("SharedSize", "UniqueSize", "Containers"),
+    ),
+)
+CONTAINER = Columns(
+    "formatter.ContainerContext",
+    CONTAINER_TITLES,
+    ("ID", "Image", "Command", "LocalVolumes", "Size", "RunningFor", "Status", "Names"),
+)
+VOLUME = Columns(
+    "formatter.volumeContext",
+    {"Name": "VOLUME NAME", "Links": "LINKS", "Size": "SIZE"},
+    ("Name", "Links", "Size"),
+)
+CACHE_TITLES = {
+    "ID": "CACHE ID",
+    "CacheType": "CACHE TYPE",
+    "Size": "SIZE",
+    "CreatedSince": "CREATED",
+    "LastUsedSince": "LAST USED",
+    "UsageCount": "USAGE",
+    "Shared": "SHARED",
+}
+CACHE = Columns("formatter.buildCacheContext", CACHE_TITLES, tuple(CACHE_TITLES))
+
+
+def tables(usage: Json, now: float) -> list[str]:
+    """A table for each kind of thing."""
+    rows = details(usage, now, short=True)
     return [
         "Images space usage:\n",
-        draw([IMAGE_TITLES, *_image_table(usage.get("Images") or (), now)]),
+        lines(IMAGE, rows["Images"], None),
         "\nContainers space usage:\n",
-        draw([CONTAINER_TITLES, *_container_table(usage.get("Containers") or (), now)]),
+        lines(CONTAINER, rows["Containers"], None),
         "\nLocal Volumes space usage:\n",
-        draw([VOLUME_TITLES, *_volume_table(usage.get("Volumes") or ())]),
+        lines(VOLUME, rows["Volumes"], None),
         f"\nBuild cache usage: {_cache(usage.get('BuildCache') or ())['Size']}\n",
-        draw([CACHE_TITLES]),
+        lines(CACHE, rows["BuildCache"], None),
     ]
 
 
-IMAGE_TITLES = (
-    *("REPOSITORY", "TAG", "IMAGE ID", "CREATED", "SIZE"),
-    *("SHARED SIZE", "UNIQUE SIZE", "CONTAINERS"),
-)
-CONTAINER_TITLES = (
-    *("CONTAINER ID", "IMAGE", "COMMAND", "LOCAL VOLUMES", "SIZE"),
-    *("CREATED", "STATUS", "NAMES"),
-)
-VOLUME_TITLES = ("VOLUME NAME", "LINKS", "SIZE")
-CACHE_TITLES = ("CACHE ID", "CACHE TYPE", "SIZE", "CREATED", "LAST USED", "USAGE", "SHARED")
+def in_words(usage: Json, now: float, form: str) -> str:
+    """All of it as one object: "json", or a template that is given the lists."""
+    from minidocker.client.format.objects import one_row
+    from minidocker.client.format.values import Row
+
+    rows = details(usage, now, short=form.startswith("table"))
+    kinds = {"Images": IMAGE, "Containers": CONTAINER, "Volumes": VOLUME, "BuildCache": CACHE}
+    lists = {name: [Row(kind.kind, row) for row in rows[name]] for name, kind in kinds.items()}
+    return one_row("formatter.diskUsageContext", lists, form)
 
 
-def _image_table(images: Sequence[Json], now: float) -> list[tuple[str, ...]]:
-    rows = []
-    for image in images:
-        shown = image_rows(image, now, short=True, digests=False)[0]
-        shared = image["SharedSize"]
-        rows.append(
-            (
-                *(shown[key] for key in ("Repository", "Tag", "ID", "CreatedSince", "Size")),
-                *(human_size(shared), human_size(image["Size"] - shared)),
-                str(image["Containers"]),
-            )
-        )
-    return rows
+def details(usage: Json, now: float, short: bool) -> dict[str, list[dict[str, Any]]]:
+    """The rows of every kind, from SystemDataUsage's answer."""
+    return {
+        "Images": [
+            image_rows(each, now, short, digests=False)[0] | {"Digest": ""}
+            for each in usage.get("Images") or ()
+        ],
+        "Containers": [
+            container_row(each, now, short) | {"Size": human_size(each.get("SizeRw") or 0, 3)}
+            for each in usage.get("Containers") or ()
+        ],
+        "Volumes": [volume_row(each) for each in usage.get("Volumes") or ()],
+        "BuildCache": [cache_row(each, now) for each in usage.get("BuildCache") or ()],
+    }
 
 
-def _container_table(containers: Sequence[Json], now: float) -> list[tuple[str, ...]]:
-    rows = []
-    for container in containers:
-        shown = container_row(container, now, short=True)
-        rows.append(
-            (
-                *(shown[key] for key in ("ID", "Image", "Command", "LocalVolumes")),
-                human_size(container.get("SizeRw") or 0, 3),
-                *(shown[key] for key in ("RunningFor", "Status", "Names")),
-            )
-        )
-    return rows
+def volume_row(volume: Json) -> dict[str, Any]:
+    """A volume as ``system df -v --format`` has it (Engine API, Volume)."""
+    labels = volume.get("Labels") or {}
+    return {
+        "Name": volume["Name"],
+        "Driver": volume["Driver"],
+        "Scope": volume["Scope"],
+        "Mountpoint": volume["Mountpoint"],
+        "Labels": ",".join(f"{key}={labels[key]}" for key in sorted(labels)),
+        "Links": str(volume["UsageData"]["RefCount"]),
+        "Size": human_size(volume["UsageData"]["Size"]),
+    }
 
 
-def _volume_table(volumes: Sequence[Json]) -> list[tuple[str, ...]]:
-    return [
-        (each["Name"], str(each["UsageData"]["RefCount"]), human_size(each["UsageData"]["Size"]))
-        for each in volumes
-    ]
+def cache_row(record: Json, now: float) -> dict[str, Any]:
+    """``CreatedAt`` and ``LastUsedAt`` are RFC 3339; the second may be null."""
+    made, used = (
+        f"{human_duration(now - parse_time(record[key]) / 1e9)} ago" if record.get(key) else ""
+        for key in ("CreatedAt", "LastUsedAt")
+    )
+    return {
+        "ID": str(record["ID"])[:SHORT_ID],
+        "CacheType": record["Type"],
+        "Size": human_size(record["Size"], 3),
+        "CreatedSince": made,
+        "LastUsedSince": used,
+        "UsageCount": str(record["UsageCount"]),
+        "Shared": "true" if record["Shared"] else "false",
+        "Description": record["Description"],
+        "InUse": "true" if record["InUse"] else "false",
+    }
 
 
 DF = Verb(
     "[OPTIONS]",
-    "Show disk usage",
-    show,
-    (
-        string("format", "'table', 'table TEMPLATE', 'json', or a Go template for each row"),
-        switch("verbose", "Show detailed information on space usage", "v"),
-    ),
+    df,
+    (FORMAT, switch("verbose", "Show detailed information on space usage", "v")),
     0,
     0,
 )

@@ -66,7 +66,6 @@ def execute(session: Session, values: Values, arguments: list[str]) -> int:
 
 EXEC = Verb(
     "[OPTIONS] CONTAINER COMMAND [ARG...]",
-    "Execute a command in a running container",
     execute,
     (
         switch("detach", "Detached mode: run command in the background", "d"),

@@ -7,12 +7,12 @@ from collections.abc import Mapping
 from typing import Any
 
 from minidocker.client.commandline import Values, Verb
-from minidocker.client.commands.archives import platform_json
-from minidocker.client.commands.listing import FORM, NO_TRUNC, SHORT_ID
-from minidocker.client.flags import string, switch
-from minidocker.client.formatting import lines
+from minidocker.client.commands.containers import SHORT_ID
+from minidocker.client.flags import FORMAT, NO_TRUNC, string, switch
+from minidocker.client.format.rows import Columns, show
+from minidocker.client.format.tables import truncate
+from minidocker.client.references import parse_platform
 from minidocker.client.session import Session
-from minidocker.client.tables import truncate
 from minidocker.client.units import human_duration, human_size
 
 TITLES = {
@@ -29,17 +29,16 @@ COMMAND_WIDTH = 45
 def history(session: Session, values: Values, names: list[str]) -> int:
     """A row for each step; with ``-q`` only their IDs."""
     found = session.daemon.ask(
-        "GET", f"/images/{names[0]}/history", platform=platform_json(values["platform"])
+        "GET", f"/images/{names[0]}/history", platform=parse_platform(values["platform"])
     ).json()
     short, human = not values["no_trunc"], values["human"]
     rows = [row(each, time.time(), short, human) for each in found]
     form = values["format"] or ""
-    if values["quiet"] and not form:
-        print("\n".join(each["ID"] for each in rows))
-        return 0
+    if values["quiet"] and form in ("", "table"):
+        form = "{{.ID}}"
     created = "CreatedSince" if human else "CreatedAt"
-    if text := lines(rows, TITLES, ("ID", created, "CreatedBy", "Size", "Comment"), form):
-        print(text)
+    plain = ("ID", created, "CreatedBy", "Size", "Comment")
+    show(Columns("image.historyContext", TITLES, plain), rows, form)
     return 0
 
 
@@ -66,10 +65,9 @@ def zone(seconds: int) -> str:
 
 HISTORY = Verb(
     "[OPTIONS] IMAGE",
-    "Show the history of an image",
     history,
     (
-        FORM,
+        FORMAT,
         switch("human", "Print sizes and dates in human readable format", "H", default=True),
         NO_TRUNC,
         string("platform", "Show history for the given platform"),

@@ -81,7 +81,7 @@ def remove(session: Session, values: Values, names: list[str]) -> int:
     def do(name: str) -> str | None:
         name = name.strip("/")
         if not name:
-            raise Failed("Container name cannot be empty")
+            raise Failed("container name cannot be empty")
         try:
             session.daemon.ask(
                 "DELETE",
@@ -114,30 +114,26 @@ def rename(session: Session, values: Values, names: list[str]) -> int:
 SIGNAL = string("signal", "Signal to send to the container", "s")
 TIMEOUT = number("timeout", "Seconds to wait before killing the container", "t", alias="time")
 
-STOP = Verb(CONTAINERS, "Stop one or more running containers", stop, (SIGNAL, TIMEOUT), 1)
-KILL = Verb(CONTAINERS, "Kill one or more running containers", kill, (SIGNAL,), 1)
-RESTART = Verb(CONTAINERS, "Restart one or more containers", restart, (SIGNAL, TIMEOUT), 1)
+STOP = Verb(CONTAINERS, stop, (SIGNAL, TIMEOUT), 1)
+KILL = Verb(CONTAINERS, kill, (SIGNAL,), 1)
+RESTART = Verb(CONTAINERS, restart, (SIGNAL, TIMEOUT), 1)
 PAUSE = Verb(
     "CONTAINER [CONTAINER...]",
-    "Pause all processes within one or more containers",
     pause,
     least=1,
 )
 UNPAUSE = Verb(
     "CONTAINER [CONTAINER...]",
-    "Unpause all processes within one or more containers",
     unpause,
     least=1,
 )
 WAIT = Verb(
     "CONTAINER [CONTAINER...]",
-    "Block until one or more containers stop, then print their exit codes",
     wait,
     least=1,
 )
 RM = Verb(
     CONTAINERS,
-    "Remove one or more containers",
     remove,
     (
         switch("force", "Force the removal of a running container (uses SIGKILL)", "f"),
@@ -146,4 +142,4 @@ RM = Verb(
     ),
     1,
 )
-RENAME = Verb("CONTAINER NEW_NAME", "Rename a container", rename, least=2, most=2)
+RENAME = Verb("CONTAINER NEW_NAME", rename, least=2, most=2)

@@ -1,4 +1,4 @@
-"""``login``, ``logout`` and ``search``."""
+"""What goes on with registries: ``pull``, ``login``, ``logout`` and ``search``."""
 
 from __future__ import annotations
 
@@ -7,11 +7,22 @@ from collections.abc import Mapping
 from typing import Any
 
 from minidocker.client.commandline import Failed, Values, Verb
-from minidocker.client.commands.listing import FILTER, FORM, NO_TRUNC, filters
-from minidocker.client.flags import number, string, switch
-from minidocker.client.formatting import lines
+from minidocker.client.flags import (
+    FILTER,
+    FORMAT,
+    NO_TRUNC,
+    PLATFORM,
+    UNTRUSTED,
+    filters,
+    number,
+    string,
+    switch,
+)
+from minidocker.client.format.rows import Columns, show
+from minidocker.client.format.tables import truncate
+from minidocker.client.pulling import pull
+from minidocker.client.references import full_name, split_reference, with_tag
 from minidocker.client.session import Session
-from minidocker.client.tables import truncate
 
 TITLES = {
     "Name": "NAME",
@@ -20,9 +31,32 @@ TITLES = {
     "IsOfficial": "OFFICIAL",
     "IsAutomated": "AUTOMATED",
 }
-FIELDS = ("Name", "Description", "StarCount", "IsOfficial")
+COLUMNS = Columns(
+    "registry.SearchContext", TITLES, ("Name", "Description", "StarCount", "IsOfficial")
+)
 DESCRIPTION_WIDTH = 45
 NO_TERMINAL = "Error: Cannot perform an interactive login from a non TTY device"
+
+
+def pull_image(session: Session, values: Values, names: list[str]) -> int:
+    """The image's full name on standard output at the end, progress before it."""
+    image = names[0]
+    quiet, all_tags = values["quiet"], values["all_tags"]
+    tagged = bool(split_reference(image)[1])
+    if all_tags and tagged:
+        raise Failed("tag can't be used with --all-tags/-a")
+    if not (all_tags or tagged or quiet):
+        print("Using default tag: latest", flush=True)
+    pull(
+        session,
+        image,
+        platform=values["platform"],
+        quiet=quiet,
+        all_tags=all_tags,
+        out=sys.stdout,
+    )
+    print(full_name(image if all_tags else with_tag(image)))
+    return 0
 
 
 def login(session: Session, values: Values, names: list[str]) -> int:
@@ -50,14 +84,14 @@ def login(session: Session, values: Values, names: list[str]) -> int:
 def given(values: Values) -> tuple[str, str]:
     """User and password as the flags have them; "" for what is to be asked."""
     user, word = values["username"] or "", values["password"] or ""
+    if word and values["password_stdin"]:
+        raise Failed("conflicting options: cannot specify both --password and --password-stdin")
     if word:
         warning = "WARNING! Using --password via the CLI is insecure. Use --password-stdin."
         print(warning, file=sys.stderr)
-        if values["password_stdin"]:
-            raise Failed("--password and --password-stdin are mutually exclusive")
     if values["password_stdin"]:
         if not user:
-            raise Failed("Must provide --username with --password-stdin")
+            raise Failed("the --password-stdin option requires --username to be set")
         word = sys.stdin.read().rstrip("\n").rstrip("\r")
         if not word:
             raise Failed("password is empty")
@@ -109,8 +143,7 @@ def search(session: Session, values: Values, names: list[str]) -> int:
         .json()
     )
     rows = [row(each, short=not values["no_trunc"]) for each in found]
-    if text := lines(rows, TITLES, FIELDS, values["format"] or ""):
-        print(text)
+    show(COLUMNS, rows, values["format"])
     return 0
 
 
@@ -126,9 +159,20 @@ def row(found: Mapping[str, Any], short: bool) -> dict[str, str]:
     }
 
 
+PULL = Verb(
+    "[OPTIONS] NAME[:TAG|@DIGEST]",
+    pull_image,
+    (
+        switch("all-tags", "Download all tagged images in the repository", "a"),
+        UNTRUSTED,
+        PLATFORM,
+        switch("quiet", "Suppress verbose output", "q"),
+    ),
+    1,
+    1,
+)
 LOGIN = Verb(
     "[OPTIONS] [SERVER]",
-    "Authenticate to a registry",
     login,
     (
         string("password", "Password or Personal Access Token (PAT)", "p"),
@@ -138,12 +182,11 @@ LOGIN = Verb(
     0,
     1,
 )
-LOGOUT = Verb("[SERVER]", "Log out from a registry", logout, (), 0, 1)
+LOGOUT = Verb("[SERVER]", logout, (), 0, 1)
 SEARCH = Verb(
     "[OPTIONS] TERM",
-    "Search Docker Hub for images",
     search,
-    (FILTER, FORM, number("limit", "Max number of search results"), NO_TRUNC),
+    (FILTER, FORMAT, number("limit", "Max number of search results"), NO_TRUNC),
     1,
     1,
 )

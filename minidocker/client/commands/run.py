@@ -15,7 +15,8 @@ from minidocker.client import terminal
 from minidocker.client.body import Host, create_body, read_text
 from minidocker.client.commandline import PROGRAM, Failed, Values, Verb
 from minidocker.client.connection import ApiError
-from minidocker.client.flags import DETACH_KEYS, FLAGS, Flag, switch
+from minidocker.client.flags import DETACH_KEYS, Flag, switch
+from minidocker.client.run_flags import FLAGS
 from minidocker.client.session import Session
 from minidocker.errors import InvalidParameter, MinidockerError
 
@@ -107,7 +108,8 @@ def make_new(path: str) -> None:
 
 
 def _create(session: Session, values: Values, body: Json) -> str:
-    from minidocker.client.pulling import pull, with_tag
+    from minidocker.client.pulling import pull
+    from minidocker.client.references import with_tag
 
     image, quiet = body["Image"], values["quiet"]
     if values["pull"] == "always":
@@ -165,7 +167,5 @@ RUN_FLAGS: tuple[Flag, ...] = (
 )
 
 USAGE = "[OPTIONS] IMAGE [COMMAND] [ARG...]"
-RUN = Verb(
-    USAGE, "Create and run a new container from an image", run, RUN_FLAGS, 1, flags_first=True
-)
-CREATE = Verb(USAGE, "Create a new container", create_only, FLAGS, 1, flags_first=True)
+RUN = Verb(USAGE, run, RUN_FLAGS, 1, flags_first=True)
+CREATE = Verb(USAGE, create_only, FLAGS, 1, flags_first=True)

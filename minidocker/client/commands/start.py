@@ -119,7 +119,6 @@ def start_attached(session: Session, values: Values, name: str) -> int:
 
 START = Verb(
     "[OPTIONS] CONTAINER [CONTAINER...]",
-    "Start one or more stopped containers",
     start,
     (
         switch("attach", "Attach STDOUT/STDERR and forward signals", "a"),

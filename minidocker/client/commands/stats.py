@@ -7,10 +7,10 @@ from collections.abc import Mapping
 from typing import Any
 
 from minidocker.client.commandline import Values, Verb
-from minidocker.client.commands.listing import SHORT_ID
+from minidocker.client.commands.containers import SHORT_ID
 from minidocker.client.connection import ApiError, Connection
-from minidocker.client.flags import string, switch
-from minidocker.client.formatting import lines
+from minidocker.client.flags import FORMAT, NO_TRUNC, switch
+from minidocker.client.format.rows import Columns, lines
 from minidocker.client.session import Session
 from minidocker.client.units import binary_size, human_size
 
@@ -27,7 +27,8 @@ TITLES = {
     "BlockIO": "BLOCK I/O",
     "PIDs": "PIDS",
 }
-FIELDS = ("ID", "Name", "CPUPerc", "MemUsage", "MemPerc", "NetIO", "BlockIO", "PIDs")
+PLAIN = ("ID", "Name", "CPUPerc", "MemUsage", "MemPerc", "NetIO", "BlockIO", "PIDs")
+COLUMNS = Columns("container.statsContext", TITLES, PLAIN)
 CLEAR = "\x1b[H\x1b[J"
 
 
@@ -38,7 +39,7 @@ def stats(session: Session, values: Values, names: list[str]) -> int:
     while True:
         shown = names or _all(session, values["all"])
         rows = [row(sample, name, not values["no_trunc"]) for name, sample in take(session, shown)]
-        text = lines(rows, TITLES, FIELDS, values["format"] or "")
+        text = lines(COLUMNS, rows, values["format"])
         if not values["no_stream"] and sys.stdout.isatty():
             text = CLEAR + text
         print(text, flush=True)
@@ -137,12 +138,11 @@ def block(sample: Json) -> tuple[int, int]:
 
 STATS = Verb(
     "[OPTIONS] [CONTAINER...]",
-    "Display a live stream of container(s) resource usage statistics",
     stats,
     (
         switch("all", "Show all containers (default shows just running)", "a"),
-        string("format", "'table', 'table TEMPLATE', 'json', or a Go template for each row"),
+        FORMAT,
         switch("no-stream", "Disable streaming stats and only pull the first result"),
-        switch("no-trunc", "Do not truncate output"),
+        NO_TRUNC,
     ),
 )

@@ -1,14 +1,15 @@
-"""``version``, ``info``, and the daemon in the background."""
+"""``version`` and ``info``: what both ends are, and what the daemon says of its machine."""
 
 from __future__ import annotations
 
-import platform
-from collections.abc import Mapping
+import os
+import sys
+from collections.abc import Mapping, Sequence
 from typing import Any
 
-from minidocker.client import background
 from minidocker.client.commandline import Failed, Values, Verb
-from minidocker.client.flags import string
+from minidocker.client.flags import OBJECT_FORMAT
+from minidocker.client.references import SAME
 from minidocker.client.session import Session
 from minidocker.client.units import binary_size
 from minidocker.errors import MinidockerError
@@ -30,29 +31,44 @@ def version_line() -> str:
     return f"minidocker version {own_version()}"
 
 
-def version(session: Session, values: Values, names: list[str]) -> int:
-    """Both ends' versions; the client's alone, and exit code 1, when there is no daemon."""
-    client = {
+def own() -> Json:
+    """This side, as ``version`` and ``info`` have it."""
+    machine = os.uname().machine
+    return {
         "Version": own_version(),
         "ApiVersion": API_VERSION,
-        "PythonVersion": platform.python_version(),
+        "DefaultAPIVersion": API_VERSION,
+        "GoVersion": "python" + ".".join(map(str, sys.version_info[:3])),
         "Os": "linux",
-        "Arch": platform.machine(),
+        "Arch": SAME.get(machine, machine),
+        "Context": "default",
     }
-    try:
-        server, failure = session.daemon.ask("GET", "/version").json(), None
-    except MinidockerError as error:
-        server, failure = None, error
-    if form := values["format"]:
-        from minidocker.client.template import Template, to_json
 
-        both = {"Client": client, "Server": server}
-        print(to_json(both) if form == "json" else Template(form).render(both))
+
+def version(session: Session, values: Values, names: list[str]) -> int:
+    """Both ends' versions; the client's alone, and exit code 1, when there is no daemon."""
+    show = None
+    if form := values["format"]:
+        from minidocker.client.format.objects import renderer
+
+        show = renderer(form, "system.versionInfo", "version")
+    server, failure = ask(session, "/version")
+    if show is not None:
+        print(show({"Client": own(), "Server": server}))
     else:
-        print("\n".join(version_lines(client, server)))
+        print("\n".join(version_lines(own(), server)))
     if failure is not None:
         raise Failed(str(failure))
     return 0
+
+
+def ask(session: Session, path: str) -> tuple[Json | None, MinidockerError | None]:
+    """What the daemon says, or why it says nothing."""
+    try:
+        said: Json = session.daemon.ask("GET", path).json()
+        return said, None
+    except MinidockerError as error:
+        return None, error
 
 
 def version_lines(client: Json, server: Json | None) -> list[str]:
@@ -60,122 +76,119 @@ def version_lines(client: Json, server: Json | None) -> list[str]:
     rows = [
         ("Version", client["Version"]),
         ("API version", client["ApiVersion"]),
-        ("Python version", client["PythonVersion"]),
+        ("Python version", client["GoVersion"].removeprefix("python")),
         ("OS/Arch", f"{client['Os']}/{client['Arch']}"),
     ]
     lines = ["Client: minidocker", *(f" {name + ':':18} {value}" for name, value in rows)]
     if server is None:
         return lines
     name = (server.get("Platform") or {}).get("Name") or "minidocker"
+    api = f"{server.get('ApiVersion')} (minimum version {server.get('MinAPIVersion')})"
     rows = [
         ("Version", server.get("Version")),
-        (
-            "API version",
-            f"{server.get('ApiVersion')} (minimum version {server.get('MinAPIVersion')})",
-        ),
+        ("API version", api),
         ("OS/Arch", f"{server.get('Os')}/{server.get('Arch')}"),
         ("Kernel", server.get("KernelVersion")),
     ]
-    return [*lines, "", f"Server: {name}", *(f"  {key + ':':17} {value}" for key, value in rows)]
+    engine = (f"  {key + ':':17} {value}" for key, value in rows)
+    return [*lines, "", f"Server: {name}", " Engine:", *engine]
 
 
 def info(session: Session, values: Values, names: list[str]) -> int:
-    """What the daemon says about itself and its machine."""
-    told = session.daemon.ask("GET", "/info").json()
+    """What the daemon says about itself and its machine; its warnings on standard error."""
+    show = None
     if form := values["format"]:
-        from minidocker.client.template import Template, to_json
+        from minidocker.client.format.objects import renderer
 
-        print(to_json(told) if form == "json" else Template(form).render(told))
-        return 0
-    print("\n".join(info_lines(told, session.daemon.address)))
+        show = renderer(form, "system.dockerInfo")
+    told, failure = ask(session, "/info")
+    if show is not None:
+        client = {**own(), "Debug": False, "Plugins": [], "Warnings": None}
+        print(show({**(told or {}), "ClientInfo": client}))
+    else:
+        print("\n".join(client_lines(session)))
+        if told is not None:
+            print("\n".join(info_lines(told)))
+            for warning in told.get("Warnings") or ():
+                print(warning, file=sys.stderr)
+    if failure is not None:
+        raise Failed(str(failure))
     return 0
 
 
-def info_lines(told: Json, address: object) -> list[str]:
-    """``info`` as the docker command lays it out, what there is of it."""
-    lines = ["Client:", f" Version:    {own_version()}", f" Daemon:     {address}", "", "Server:"]
-    lines += [
+def client_lines(session: Session) -> list[str]:
+    return [
+        "Client:",
+        f" Version:    {own_version()}",
+        f" Daemon:     {session.address}",
+        "",
+        "Server:",
+    ]
+
+
+def info_lines(told: Json) -> list[str]:
+    """What the docker command shows of ``/info``, in its order, what there is of it."""
+    lines = [
         f" Containers: {told.get('Containers', 0)}",
         f"  Running: {told.get('ContainersRunning', 0)}",
         f"  Paused: {told.get('ContainersPaused', 0)}",
         f"  Stopped: {told.get('ContainersStopped', 0)}",
         f" Images: {told.get('Images', 0)}",
-        f" Server Version: {told.get('ServerVersion', '')}",
-        f" Storage Driver: {told.get('Driver', '')}",
+        *plain(told, ("Server Version", "ServerVersion"), ("Storage Driver", "Driver")),
+        *(f"  {key}: {value}" for key, value in told.get("DriverStatus") or ()),
+        *plain(told, ("Logging Driver", "LoggingDriver"), ("Cgroup Driver", "CgroupDriver")),
+        *plain(told, ("Cgroup Version", "CgroupVersion")),
+        " Plugins:",
+        *plugin_lines(told.get("Plugins") or {}),
+        f" Swarm: {(told.get('Swarm') or {}).get('LocalNodeState') or 'inactive'}",
+        f" Runtimes: {' '.join(sorted(told.get('Runtimes') or ()))}",
+        *plain(told, ("Default Runtime", "DefaultRuntime"), ("Init Binary", "InitBinary")),
+        *security_lines(told.get("SecurityOptions") or ()),
+        *plain(told, ("Kernel Version", "KernelVersion"), ("Operating System", "OperatingSystem")),
+        *plain(told, ("OSType", "OSType"), ("Architecture", "Architecture"), ("CPUs", "NCPU")),
+        f" Total Memory: {binary_size(told.get('MemTotal') or 0)}",
+        *plain(told, ("Name", "Name"), ("ID", "ID"), ("Docker Root Dir", "DockerRootDir")),
+        f" Debug Mode: {truth(told.get('Debug'))}",
+        *plain(told, ("HTTP Proxy", "HttpProxy"), ("HTTPS Proxy", "HttpsProxy")),
+        *plain(told, ("No Proxy", "NoProxy")),
+        *listed("Labels", told.get("Labels")),
+        f" Experimental: {truth(told.get('ExperimentalBuild'))}",
     ]
-    lines += [f"  {key}: {value}" for key, value in told.get("DriverStatus") or ()]
-    plain = {
-        "Logging Driver": "LoggingDriver",
-        "Cgroup Driver": "CgroupDriver",
-        "Cgroup Version": "CgroupVersion",
-    }
-    lines += [f" {title}: {told[key]}" for title, key in plain.items() if told.get(key)]
-    if options := told.get("SecurityOptions"):
-        lines += [" Security Options:"]
-        lines += [f"  {option.removeprefix('name=').split(',')[0]}" for option in options]
-    plain = {
-        "Kernel Version": "KernelVersion",
-        "Operating System": "OperatingSystem",
-        "OSType": "OSType",
-        "Architecture": "Architecture",
-        "CPUs": "NCPU",
-    }
-    lines += [f" {title}: {told[key]}" for title, key in plain.items() if told.get(key)]
-    lines += [f" Total Memory: {binary_size(told.get('MemTotal') or 0)}"]
-    plain = {"Name": "Name", "ID": "ID", "Docker Root Dir": "DockerRootDir"}
-    lines += [f" {title}: {told[key]}" for title, key in plain.items() if told.get(key)]
-    return [*lines, *(told.get("Warnings") or ())]
+    registries = told.get("RegistryConfig") or {}
+    lines += listed("Insecure Registries", registries.get("InsecureRegistryCIDRs"))
+    lines += listed("Registry Mirrors", registries.get("Mirrors"))
+    return [*lines, f" Live Restore Enabled: {truth(told.get('LiveRestoreEnabled'))}", ""]
 
 
-def daemon_run(session: Session, values: Values, flags: list[str]) -> int:
-    """Becomes the daemon: for ``minidocker -H ... daemon run``, which the entry point let by."""
-    import os
-    import sys
-
-    os.execv(sys.executable, [sys.executable, "-m", "minidocker", "daemon", "run", *flags])
+def plain(told: Json, *titles: tuple[str, str]) -> list[str]:
+    """A line for each title whose field says something."""
+    return [f" {title}: {told[key]}" for title, key in titles if told.get(key)]
 
 
-def only_by_flags(session: Session, command: str) -> None:
-    """These go by where a daemon keeps its files, and must not mean another than was named."""
-    if not session.embedded:
-        raise Failed(
-            f"daemon {command} does not go by -H or DOCKER_HOST, which name a socket: say where "
-            f"the daemon lives, as in daemon {command} --exec-root DIR (or --pidfile FILE)"
-        )
+def listed(title: str, values: Sequence[str] | None) -> list[str]:
+    return [f" {title}:", *(f"  {value}" for value in values)] if values else []
 
 
-def daemon_start(session: Session, values: Values, flags: list[str]) -> int:
-    only_by_flags(session, "start")
-    running, text = background.status(flags)
-    if running:
-        raise Failed(f"the daemon is there already ({text})")
-    background.start(flags, print)
-    print(background.status(flags)[1])
-    return 0
+def truth(value: object) -> str:
+    return "true" if value else "false"
 
 
-def daemon_stop(session: Session, values: Values, flags: list[str]) -> int:
-    only_by_flags(session, "stop")
-    background.stop(flags)
-    print("stopped; containers that run go on")
-    return 0
+def plugin_lines(plugins: Mapping[str, Sequence[str] | None]) -> list[str]:
+    kinds = ("Volume", "Network", "Authorization", "Log")
+    return [f"  {kind}: {' '.join(plugins[kind] or ())}" for kind in kinds if plugins.get(kind)]
 
 
-def daemon_status(session: Session, values: Values, flags: list[str]) -> int:
-    """Exit code 0 when it answers, 1 when not."""
-    only_by_flags(session, "status")
-    running, text = background.status(flags)
-    print(text)
-    return 0 if running else 1
+def security_lines(options: Sequence[str]) -> list[str]:
+    """``name=seccomp,profile=builtin`` as two lines, the second one deeper."""
+    lines = [" Security Options:"] if options else []
+    for option in options:
+        name, *details = option.split(",")
+        lines.append(f"  {name.removeprefix('name=')}")
+        for detail in details:
+            key, _, value = detail.partition("=")
+            lines.append(f"   {key.capitalize()}: {value}")
+    return lines
 
 
-FORMAT = string("format", "'json', or a Go template", "f")
-VERSION = Verb("[OPTIONS]", "Show the version information", version, (FORMAT,), 0, 0)
-INFO = Verb("[OPTIONS]", "Display system-wide information", info, (FORMAT,), 0, 0)
-
-THEIRS = "[DAEMON FLAGS]"
-RUN_HELP = "Be the daemon, in the foreground (its flags: minidocker daemon run --help)"
-DAEMON_RUN = Verb(THEIRS, RUN_HELP, daemon_run, theirs=True)
-DAEMON_START = Verb(THEIRS, "Start the daemon in the background", daemon_start, theirs=True)
-DAEMON_STOP = Verb(THEIRS, "Stop the daemon; its containers go on", daemon_stop, theirs=True)
-DAEMON_STATUS = Verb(THEIRS, "Say whether the daemon runs", daemon_status, theirs=True)
+VERSION = Verb("[OPTIONS]", version, (OBJECT_FORMAT,), 0, 0)
+INFO = Verb("[OPTIONS]", info, (OBJECT_FORMAT,), 0, 0)

@@ -1,0 +1,1 @@
+"""What ``--format`` is about: Go's templates, Docker's types in them, rows and tables."""
