@@ -8,7 +8,7 @@ from dataclasses import replace
 from minidocker.containers.container import Container
 from minidocker.containers.network_spec import Attachment
 from minidocker.containers.spec import ContainerSpec
-from minidocker.errors import Conflict, Forbidden, InvalidParameter, NotFound
+from minidocker.errors import Forbidden, InvalidParameter, NotFound
 from minidocker.networks.endpoints import check_address
 from minidocker.networks.network import Network
 
@@ -54,19 +54,19 @@ def settle_attachment(asked: Attachment, find: FindNetwork) -> Attachment:
 
 
 def check_room(container: Container, added: Attachment) -> None:
-    """Whether a container may be connected to one more.  Raises ``Conflict``, ``Forbidden``."""
+    """That a container may be in one more.  Raises ``InvalidParameter``, ``Forbidden``."""
     name, mode = container.name, container.spec.network_mode
     if mode == "host":
-        raise Conflict(
+        raise InvalidParameter(
             "container cannot be disconnected from host network or connected to host network"
         )
     if mode.startswith("container:"):
-        raise Conflict(
+        raise InvalidParameter(
             "container sharing network namespace with another container or host cannot be "
             "connected to any other network"
         )
     if mode == "none":
-        raise Conflict(
+        raise InvalidParameter(
             "container cannot be connected to multiple networks with one of the networks in "
             "private (none) mode"
         )

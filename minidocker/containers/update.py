@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import errno
 from dataclasses import replace
 
 from minidocker.cgroups.resources import Resources
@@ -16,7 +17,7 @@ from minidocker.containers.check import check_restart
 from minidocker.containers.container import Container
 from minidocker.containers.core import Core
 from minidocker.containers.spec import RestartPolicy
-from minidocker.errors import Conflict, Refused, SystemFailure
+from minidocker.errors import Conflict, InvalidParameter, Refused, SystemFailure
 
 
 async def update(
@@ -24,8 +25,9 @@ async def update(
 ) -> tuple[str, ...]:
     """Change what ``change`` asks for, and the policy unless it is None; gives warnings.
 
-    Raises ``InvalidParameter``, ``Refused``; ``Conflict`` where it contradicts what stays,
-    ``SystemFailure`` when the kernel refuses, both with Docker's "Cannot update container".
+    Raises ``InvalidParameter`` also for what the kernel takes for nonsense, ``Refused``;
+    ``Conflict`` where it contradicts what stays, ``SystemFailure`` when the kernel cannot; all
+    with Docker's "Cannot update container".
     """
     if restart is not None:
         check_restart(restart, auto_remove=False)
@@ -70,4 +72,6 @@ def _write(core: Core, container: Container, whole: Resources) -> None:
         with contextlib.suppress(OSError):
             cgroup.update(container.spec.resources)
         reason = f"{error.filename}: {error.strerror}" if error.filename else str(error)
-        raise SystemFailure(f"Cannot update container {container.id}: {reason}") from error
+        nonsense = error.errno in (errno.EINVAL, errno.ERANGE)
+        kind = InvalidParameter if nonsense else SystemFailure
+        raise kind(f"Cannot update container {container.id}: {reason}") from error

@@ -165,16 +165,16 @@ def _subnet(value: Any) -> tuple[str, str, str, Mapping[str, str]]:
     return subnet, gateway, ip_range, auxiliary
 
 
-def _find(engine: Engine, ref: str) -> Network:
-    """Raises ``Forbidden`` for none and host, ``NotFound``."""
+def _find(engine: Engine, ref: str, why_not: str) -> Network:
+    """Raises ``Forbidden`` for none and host, with ``why_not``; ``NotFound``."""
     for name in DRIVERS:
         if ref and (ref == name or shapes.builtin_id(engine.facts.id, name).startswith(ref)):
-            raise Forbidden(f"{name} is a pre-defined network and cannot be removed")
+            raise Forbidden(f"{name} is a pre-defined network and {why_not}")
     return engine.networking.networks.get(ref)
 
 
 async def remove(engine: Engine, request: Request) -> Answer:
-    await engine.networking.remove(_find(engine, request.params["id"]))
+    await engine.networking.remove(_find(engine, request.params["id"], "cannot be removed"))
     return Response(204)
 
 
@@ -197,13 +197,8 @@ async def prune(engine: Engine, request: Request) -> Answer:
 async def connect(engine: Engine, request: Request) -> Answer:
     """``{"Container": ..., "EndpointConfig": {...}}``."""
     body = lower_keys(await request.json(), "the body of a connect")
-    name = request.params["id"]
     container = said(body, "Container", text, "")
-    if name in DRIVERS:
-        raise Forbidden(
-            f"container cannot be connected to the network {name}: that is for its create, --net"
-        )
-    network = engine.networking.networks.get(name)
+    network = _find(engine, request.params["id"], "is joined at a container's create only, --net")
     attachment = read_attachment(network.id, body.get("endpointconfig"), "EndpointConfig")
     await engine.containers.connect(container, attachment)
     return Response(200)
@@ -214,7 +209,7 @@ async def disconnect(engine: Engine, request: Request) -> Answer:
     body = lower_keys(await request.json(), "the body of a disconnect")
     container = said(body, "Container", text, "")
     force = said(body, "Force", flag, False)
-    network = engine.networking.networks.get(request.params["id"])
+    network = _find(engine, request.params["id"], "a container is never disconnected from it")
     await engine.containers.disconnect(container, network, force)
     return Response(200)
 

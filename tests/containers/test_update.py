@@ -2,19 +2,26 @@
 
 from __future__ import annotations
 
+import errno
 import json
+import os
 import re
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Any
+from types import SimpleNamespace
+from typing import Any, cast
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
 from minidocker.cgroups.resources import Resources
+from minidocker.containers.container import Container
+from minidocker.containers.core import Core
+from minidocker.containers.spec import ContainerSpec
+from minidocker.containers.update import _write
 from minidocker.daemon.container_update import read_update
-from minidocker.errors import InvalidParameter, Refused
+from minidocker.errors import InvalidParameter, Refused, SystemFailure
 from tests.support.cli import Answer, DockerCli
 from tests.support.dockerd import Dockerd
 from tests.support.engine import Engine
@@ -45,6 +52,27 @@ def test_what_cannot_change_is_refused_by_name(field: str) -> None:
         read_update({field: ["x"]}, device)
     with pytest.raises(InvalidParameter, match="Memoryy"):
         read_update({"Memoryy": 5}, device)
+
+
+@pytest.mark.parametrize(
+    ("number", "error"), [(errno.EINVAL, InvalidParameter), (errno.EBUSY, SystemFailure)]
+)
+def test_what_the_kernel_takes_for_nonsense_is_the_requests_fault(
+    number: int, error: type[Exception]
+) -> None:
+    container = Container("f" * 64, "name", ContainerSpec(), "image")
+    asked = []
+
+    class Group:
+        def update(self, resources: Resources) -> None:
+            asked.append(resources)
+            if resources.cpu_shares:
+                raise OSError(number, os.strerror(number), "/cgroup/cpu.shares")
+
+    core = cast(Core, SimpleNamespace(cgroup=lambda _: Group()))
+    with pytest.raises(error, match=r"^Cannot update container f{64}: /cgroup/cpu.shares: "):
+        _write(core, container, Resources(cpu_shares=7))
+    assert asked == [Resources(cpu_shares=7), Resources()]
 
 
 @pytest.fixture

@@ -54,6 +54,8 @@ STATUSES: Final[dict[tuple[str, int], str]] = {
         "dockerd does so too",
     ),
     ("ContainerUnpause", 409): "it is not paused: dockerd 20.10 says 500, which blames the engine",
+    ("NetworkDisconnect", 409): "it is not connected: the same",
+    ("ExecResize", 409): "it does not run: dockerd 20.10 waits for that",
     **dict.fromkeys(
         ((each, 503) for each in ("ImageCreate", "ImageSearch", "DistributionInspect")),
         "a registry cannot be reached: dockerd says 500, which blames the engine",

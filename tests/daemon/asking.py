@@ -75,7 +75,7 @@ class Ask:
         talk = Talk(self.socket, version=self.version)
         try:
             got = talk.ask(method, target, body, more + lines)
-            reply = _read(operation, talk, enough)
+            reply = read(operation, talk, enough)
         finally:
             talk.close()
         assert got == status, f"{method} {target}: {got} {reply.body[:300]!r}"
@@ -125,16 +125,18 @@ def place(operation: str, path: str, said: dict[str, Any]) -> tuple[str, str]:
     return path + (f"?{urlencode(query, doseq=True)}" if query else ""), lines
 
 
-def _read(operation: str, talk: Talk, enough: int | None) -> Reply:
+def read(operation: str, talk: Talk, enough: int | None = None) -> Reply:
+    """The answer whose head was read; with ``enough`` of 0 without its body."""
+    if enough == 0 and talk.status < 400:
+        return Reply(talk.status, talk.headers)
     if operation not in MESSAGES_OF or talk.status >= 400:
-        endless = enough is not None
-        return Reply(talk.status, talk.headers, b"" if endless else talk.whole())
+        return Reply(talk.status, talk.headers, talk.whole())
     decoder, whole, messages = JsonDecoder(), b"", []
     pieces = iter(talk.chunk, b"") if "transfer-encoding" in talk.headers else [talk.whole()]
     for piece in pieces:
         whole += piece
         messages += decoder.feed(piece)
-        if enough is not None and len(messages) >= enough:
+        if enough and len(messages) >= enough:
             break
     else:
         assert decoder.complete, f"cut: {whole[-200:]!r}"

@@ -10,10 +10,10 @@ from minidocker.daemon.routes import ROUTES
 from tests.daemon import api
 from tests.daemon.api_exceptions import NEVER, NULL, STATUSES, UNDOCUMENTED
 from tests.daemon.asking import Ask
-from tests.daemon.replies import SCENARIOS, containers, images, streams
+from tests.daemon.replies import SCENARIOS, containers, images, networks, streams
 from tests.support.engine import Engine
 
-__all__ = ["containers", "images", "streams"]
+__all__ = ["containers", "images", "networks", "streams"]
 
 SERVED = [route.operation for route in ROUTES if route.operation]
 

@@ -1,4 +1,4 @@
-"""Images, networks and the engine itself: each operation with every documented status."""
+"""Images and the engine itself: each operation with every documented status."""
 
 from __future__ import annotations
 
@@ -176,27 +176,6 @@ def data_usage(ask: Ask) -> None:
     ask("SystemDataUsage", 200)
     assert ask("SystemDataUsage", 200, type=["image", "volume"]).json.keys() >= {"Images"}
     ask("SystemDataUsage", 400, type=["nonsense"])
-
-
-@asks("NetworkList")
-def networks(ask: Ask) -> None:
-    ask.running(HostConfig={"NetworkMode": "host"})
-    assert {each["Name"] for each in ask("NetworkList", 200).json} == {"none", "host"}
-    ask("NetworkList", 400, filters={"nonsense": {"a": True}})
-
-
-@asks("NetworkInspect")
-def network(ask: Ask) -> None:
-    id = ask.running(HostConfig={"NetworkMode": "host"})
-    shown = ask("NetworkInspect", 200, id="host").json
-    assert id in shown["Containers"]
-    ask("NetworkInspect", 404, id="no-such-network")
-
-
-@asks("VolumeList")
-def volumes(ask: Ask) -> None:
-    ask("VolumeList", 200)
-    ask("VolumeList", 400, filters={"nonsense": {"a": True}})
 
 
 @asks("SwarmLeave")
