@@ -21,14 +21,17 @@ from tests.oracle.sessions import container_of, normal
 
 PATIENCE = 30  # seconds for an answer
 FRAME = re.compile(rb"[\x01\x02]\0\0\0.{4}", re.DOTALL)  # the head of a piece of a log
+NUMBERS = re.compile(r"\.(Pid|Created)$")  # of the run, where they are not 0
 FORWARDING = "IPv4 forwarding is disabled. Networking will not work."
 
 
 @dataclass(frozen=True)
 class Asked:
-    """One request.  ``until``: ask again, up to some seconds, until the answer has this in it.
+    """One request.  ``until``: ask again, up to some seconds, until this regular expression
+    is found in the answer.
 
-    ``key``: as differences.toml names it; of itself method, path and body.
+    ``key``: as differences.toml names it; of itself method, path and body.  ``only``: what
+    counts of each object in a list.
     """
 
     method: str
@@ -36,6 +39,7 @@ class Asked:
     body: Any = None
     until: str = ""
     key: str = ""
+    only: str = ""
 
     def __post_init__(self) -> None:
         body = "" if self.body is None else f" {json.dumps(self.body)}"
@@ -82,7 +86,7 @@ def answer(socket: Path, asked: Asked, container: str) -> tuple[int, Any]:
     deadline = time.monotonic() + PATIENCE
     while True:
         status, body = _once(socket, asked, container)
-        if asked.until in json.dumps(body) or time.monotonic() > deadline:
+        if re.search(asked.until, json.dumps(body)) or time.monotonic() > deadline:
             return status, body
         time.sleep(0.05)
 
@@ -100,7 +104,10 @@ def _once(socket: Path, asked: Asked, container: str) -> tuple[int, Any]:
     finally:
         connection.close()
     try:
-        return reply.status, json.loads(raw)
+        found = json.loads(raw)
+        if asked.only and isinstance(found, list):
+            found = [each[asked.only] for each in found]
+        return reply.status, found
     except ValueError:
         return reply.status, FRAME.sub(b"", raw).decode("latin-1")
 
@@ -134,13 +141,17 @@ def leaves(value: Any, place: str = "") -> Iterator[tuple[str, str]]:
 def shown(answered: tuple[int, Any], root: Path, container: str) -> dict[str, str]:
     """Place -> text, without what no two daemons share; of a refusal its status and words."""
     status, body = answered
+    if isinstance(body, dict) and "Mounts" in body:  # Docker has them in no order
+        body = {**body, "Mounts": sorted(body["Mounts"], key=lambda each: each["Destination"])}
     if status >= 300:
         message = body["message"] if isinstance(body, dict) and "message" in body else body
         return {"": normal(f"{status} {message}".strip(), root, container)}
     if isinstance(body, dict) and "Warnings" in body:
         body = {**body, "Warnings": [each for each in body["Warnings"] or () if each != FORWARDING]}
     return {"": str(status)} | {
-        normal(place or " body", root, container): normal(text, root, container)
+        normal(place or " body", root, container): "<number>"
+        if NUMBERS.search(place) and text != "0"
+        else normal(text, root, container)
         for place, text in leaves(body)
     }
 
