@@ -119,7 +119,7 @@ def text(value: Any, name: str) -> str:
     if not isinstance(value, str):
         raise wrong(name, value, "a string")
     if "\0" in value:
-        raise wrong(name, value, "a string without a zero byte")
+        raise InvalidParameter(f"{name} holds a zero byte, which ends a string: {value!r:.80}")
     return value
 
 

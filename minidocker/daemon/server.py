@@ -70,7 +70,6 @@ def _listen_unix(path: Path) -> socket.socket:
     So nobody can connect before the mode is right, and a socket file that a killed
     daemon left behind is replaced in one step.  A living one is refused.
     """
-    path.parent.mkdir(parents=True, exist_ok=True)
     if path.exists() and not stat.S_ISSOCK(path.lstat().st_mode):
         raise OSError(errno.EEXIST, "there is a file of that name, and it is no socket")
     with socket.socket(socket.AF_UNIX) as probe:

@@ -175,13 +175,19 @@ def test_a_root_that_cannot_be_made_says_why(tmp_path: Path) -> None:
 
 
 def test_the_socket_is_for_its_group_only(tmp_path: Path) -> None:
-    address = UnixAddress(str(tmp_path / "a" / "d.sock"))
+    address = UnixAddress(str(tmp_path / "d.sock"))
     with listen(address):
         mode = os.stat(address.path).st_mode
         assert stat.S_ISSOCK(mode)
         assert stat.S_IMODE(mode) == 0o660
     remove_socket_files([address, TcpAddress("127.0.0.1", 1)])
-    assert os.listdir(tmp_path / "a") == []
+    assert os.listdir(tmp_path) == []
+
+
+def test_no_folder_is_made_for_a_socket(tmp_path: Path) -> None:
+    with pytest.raises(SystemFailure, match=r"cannot listen on .*: No such file or directory"):
+        listen(UnixAddress(str(tmp_path / "a" / "d.sock")))
+    assert os.listdir(tmp_path) == []
 
 
 def test_a_dead_daemons_socket_is_replaced_and_a_living_one_refused(tmp_path: Path) -> None:
