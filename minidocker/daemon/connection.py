@@ -14,13 +14,13 @@ from __future__ import annotations
 import asyncio
 import fcntl
 import os
+import re
 import select
 import socket
 import termios
 import time
 from collections.abc import AsyncGenerator, Awaitable, Callable, Coroutine, Iterable
 from contextlib import aclosing
-from http import HTTPStatus
 from typing import Protocol
 from urllib.parse import unquote
 
@@ -35,16 +35,13 @@ from minidocker.daemon.exchange import (
     Stream,
     error_response,
 )
+from minidocker.daemon.heads import answer_head, http_date, plain
+from minidocker.errors import InvalidParameter
 from minidocker.wire.http import JSON
 
 MAX_HEAD = 1024 * 1024  # bytes of request line and headers, as Go's net/http
 HEAD_TIMEOUT = 300.0  # seconds from a head's first byte to its last, as dockerd
 READ_SIZE = 65536
-_DAYS = ("Mon", "Tue", "Wed", "Thu", "Fri", "Sat", "Sun")
-_MONTHS = (
-    *("Jan", "Feb", "Mar", "Apr", "May", "Jun"),
-    *("Jul", "Aug", "Sep", "Oct", "Nov", "Dec"),
-)
 LINGER = 0.5  # seconds
 HEAD_UNREAD = 0.5  # seconds that a head may lie in the socket before the connection goes on
 DRAIN_LIMIT = 256 * 1024  # of a body nobody wanted; a longer one ends the connection
@@ -85,7 +82,9 @@ class Connection:
             if not self._given_away:
                 await self._linger()
         except h11.RemoteProtocolError as error:
-            await self._complain(error)
+            await self._complain(error.error_status_hint, plain(error))
+        except InvalidParameter as error:
+            await self._complain(error.status, error.message)
         except Gone:
             pass
         finally:
@@ -138,12 +137,18 @@ class Connection:
         return await self._receive()
 
     async def _body(self) -> AsyncGenerator[bytes]:
-        """The request's body, as it comes; nothing when it has been read already."""
+        """The request's body, as it comes; nothing when it has been read already.
+
+        Raises ``InvalidParameter`` for one that is cut, or in chunks that are none.
+        """
         while self._http.their_state is h11.SEND_BODY:
             if self._http.they_are_waiting_for_100_continue:
                 go_on = h11.InformationalResponse(status_code=100, headers=[], reason="Continue")
                 await self._send(self._http.send(go_on))
-            event = self._http.next_event()
+            try:
+                event = self._http.next_event()
+            except h11.RemoteProtocolError as error:
+                raise InvalidParameter(f"malformed request body: {plain(error)}") from None
             if event is h11.NEED_DATA:
                 await self._read()
             elif isinstance(event, h11.Data):
@@ -170,7 +175,9 @@ class Connection:
     # -- one request
 
     async def _exchange(self, head: h11.Request) -> None:
-        target, _, query = head.target.decode("latin-1").partition("?")
+        # A target may be a whole URL (RFC 9112, section 3.2.2).
+        whole = re.sub("^https?://[^/?]*", "", head.target.decode("latin-1"))
+        target, _, query = whole.partition("?")
         headers = {name.decode("latin-1"): value.decode("latin-1") for name, value in head.headers}
         body = self._body()
         request = Request(
@@ -183,11 +190,11 @@ class Connection:
         )
         async with aclosing(body):
             job = self._application.job(request)
-            answering = self._answer(job, head_only=request.method == "HEAD")
+            head_only = request.method == "HEAD"
             if job.lasting and await self._skip_body():
-                await self._while_connected(answering)
+                await self._while_connected(self._answer(job, head_only))
             else:
-                await answering
+                await self._answer(job, head_only)
 
     async def _answer(self, job: Job, head_only: bool) -> None:
         answer = await job.run()
@@ -276,8 +283,10 @@ class Connection:
         kind = [("Content-Type", content_type)] if content_type else []
         # Who waits for "100 Continue" and gets this instead may send its body or not: only
         # the end of the connection makes clear what the next bytes would be.
+        # So is a body that was malformed.
+        lost = self._http.their_state is h11.ERROR
         waits = self._http.they_are_waiting_for_100_continue
-        end = [("Connection", "close")] if waits else []
+        end = [("Connection", "close")] if waits or lost else []
         date = ("Date", http_date(time.time()))
         return [*self._application.headers, *kind, *more, *end, date]
 
@@ -285,7 +294,7 @@ class Connection:
         headers = self._headers(answer.content_type, answer.headers)
         if answer.status not in (204, 304):
             headers.append(("Content-Length", str(len(answer.body))))
-        data = self._http.send(_head(answer.status, headers)) or b""
+        data = self._http.send(answer_head(answer.status, headers)) or b""
         if answer.body and not head_only:
             data += self._http.send(h11.Data(data=answer.body)) or b""
         await self._send(data + (self._http.send(h11.EndOfMessage()) or b""))
@@ -298,7 +307,7 @@ class Connection:
         """
         try:
             headers = self._headers(answer.content_type, answer.headers)
-            await self._send(self._http.send(_head(answer.status, headers)))
+            await self._send(self._http.send(answer_head(answer.status, headers)))
             if not head_only:
                 async for chunk in answer.chunks:
                     if chunk:
@@ -339,15 +348,15 @@ class Connection:
         while unread(self._sock) and self._loop.time() < deadline:
             await asyncio.sleep(0.0002)
 
-    async def _complain(self, error: h11.RemoteProtocolError) -> None:
+    async def _complain(self, status: int, message: str) -> None:
         """Bytes that are no HTTP: say so, if an answer is still possible, and close."""
         if self._http.our_state not in (h11.IDLE, h11.SEND_RESPONSE):
             return
-        answer = error_response(error.error_status_hint, str(error))
-        headers = self._headers(JSON, [("Connection", "close")])
+        answer = error_response(status, message)
+        headers = self._headers(JSON, [])
         headers.append(("Content-Length", str(len(answer.body))))
         try:
-            head = self._http.send(_head(answer.status, headers)) or b""
+            head = self._http.send(answer_head(answer.status, headers)) or b""
             await self._send(head + answer.body)
             await self._linger()
         except (Gone, h11.LocalProtocolError):
@@ -359,21 +368,6 @@ def unread(sock: socket.socket) -> bool:
     if sock.family != socket.AF_UNIX:
         return False
     return any(fcntl.ioctl(sock, termios.TIOCOUTQ, bytes(4)))
-
-
-def http_date(seconds: float) -> str:
-    """A Unix time as RFC 9110 writes it; ``email.utils`` would cost a megabyte for this."""
-    moment = time.gmtime(seconds)
-    day, month = _DAYS[moment.tm_wday], _MONTHS[moment.tm_mon - 1]
-    return time.strftime(f"{day}, %d {month} %Y %H:%M:%S GMT", moment)
-
-
-def _head(status: int, headers: list[tuple[str, str]]) -> h11.Response:
-    try:
-        reason = HTTPStatus(status).phrase
-    except ValueError:
-        reason = ""
-    return h11.Response(status_code=status, headers=headers, reason=reason)
 
 
 def _settle(future: asyncio.Future[None]) -> None:

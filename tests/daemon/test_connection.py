@@ -9,7 +9,8 @@ from typing import Any
 import pytest
 from hypothesis import given, settings
 
-from minidocker.daemon.connection import DRAIN_LIMIT, MAX_HEAD, http_date
+from minidocker.daemon.connection import DRAIN_LIMIT, MAX_HEAD
+from minidocker.daemon.heads import http_date
 from tests.daemon.wire import Echo, Wire, with_server
 from tests.wire.chunks import cut, places
 
@@ -157,6 +158,47 @@ def test_what_is_no_http_is_told_so_in_the_apis_own_form(data: bytes) -> None:
     assert said.startswith(b"HTTP/1.1 400 Bad Request\r\n")
     assert b"\r\nContent-Type: application/json\r\n" in said
     assert json.loads(body).keys() == {"message"}
+
+
+CHUNKED = b"POST /echo HTTP/1.1\r\n" + HOST + b"Transfer-Encoding: chunked\r\n\r\n"
+
+
+@pytest.mark.parametrize("path", ["/echo", "/lasting"])
+@pytest.mark.parametrize(
+    ("data", "said"),
+    [
+        (post("/echo", b"{}").replace(b": 2", b": 50"), "received 2 bytes, expected 50"),
+        (CHUNKED + b"zz\r\n{}\r\n0\r\n\r\n", r"illegal chunk header: 'zz\r\n'"),
+        (CHUNKED + b"-2\r\n{}\r\n0\r\n\r\n", r"illegal chunk header: '-2\r\n'"),
+        (CHUNKED + b"2\r\n{}XX0\r\n\r\n", "malformed chunk footer: 'XX' (expected"),
+        (CHUNKED + b"f" * 20 + b"\r\n{}", "incomplete chunked read"),
+        (CHUNKED + b"10\r\n{}", "incomplete chunked read"),
+    ],
+)
+def test_a_body_that_is_cut_or_malformed_is_the_clients_fault(
+    path: str, data: bytes, said: str
+) -> None:
+    async def talk(wire: Wire, echo: Echo) -> bytes:
+        wire.send(data.replace(b"/echo", path.encode()))
+        wire.half_close()
+        return await wire.rest()
+
+    head, _, body = with_server(talk).partition(b"\r\n\r\n")
+    assert head.startswith(b"HTTP/1.1 400 Bad Request\r\n")
+    assert b"\r\nConnection: close\r\n" in head
+    message = json.loads(body)["message"]
+    assert message.startswith("malformed request body: ")
+    assert said in message
+
+
+def test_a_target_may_be_a_whole_url() -> None:
+    async def talk(wire: Wire, echo: Echo) -> list[Any]:
+        for target in ("http://docker/echo/a?b=c", "http://docker?x", "/echo/http://x/y"):
+            wire.send(get(target))
+        return [await echoed(wire) for _ in range(3)]
+
+    found = [(each["path"], each["query"]) for each in with_server(talk)]
+    assert found == [("/echo/a", "b=c"), ("", "x"), ("/echo/http://x/y", "")]
 
 
 def test_a_large_head_is_read_and_a_huge_one_refused() -> None:
