@@ -50,7 +50,7 @@ class Firewall:
 
     def __init__(self, table: str) -> None:
         self._table = table
-        self._now = ruleset(table, (), ())  # as long as there is no bridge there is no table
+        self._now = ""  # whatever a daemon left that was killed
         self._nft = shutil.which("nft", path=_PLACES)
         if self._nft is None:
             log.warning("nft is not installed: containers have no way out of the machine")

@@ -73,7 +73,7 @@ class Traffic(contextlib.ExitStack):
         wanted = set(attempts if expected is None else expected)
         self._answers: dict[str, Answer] = {}
         self._came: dict[str, Answer] = {}
-        with contextlib.ExitStack() as clients:
+        with contextlib.ExitStack() as clients, contextlib.ExitStack() as self._accepted:
             self._open = {}
             for name, each in attempts.items():
                 sock = clients.enter_context(open_socket(each.place, each.kind, each.address))
@@ -114,9 +114,15 @@ class Traffic(contextlib.ExitStack):
             self._selector.unregister(sock)
 
     def _accept(self, server: socket.socket) -> None:
-        sock = self.enter_context(server.accept()[0])
+        sock = self._accepted.enter_context(server.accept()[0])
         self._servers[sock] = self._servers[server]
+        self._accepted.callback(self._servers.pop, sock)
+        self._accepted.callback(self._hang_up, sock)
         self._selector.register(sock, selectors.EVENT_READ, self._serve)
+
+    def _hang_up(self, sock: socket.socket) -> None:
+        with contextlib.suppress(KeyError):
+            self._selector.unregister(sock)
 
     def _serve(self, sock: socket.socket) -> None:
         """A question, which may be late: of an earlier ``send``."""
@@ -124,6 +130,6 @@ class Traffic(contextlib.ExitStack):
             data, peer = sock.recvfrom(1024)
             if peer is None:
                 peer = sock.getpeername()
-                self._selector.unregister(sock)
+                self._hang_up(sock)
             self._came[data.decode()] = Answer(self._servers[sock], peer[0])
             sock.sendto(data, peer)
