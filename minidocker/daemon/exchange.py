@@ -214,6 +214,8 @@ def parse_json(raw: bytes) -> Any:
         raise InvalidParameter("invalid JSON: got EOF while reading request body")
     try:
         text = raw.decode()
+        if text.startswith("\ufeff"):
+            raise ValueError("it begins with a byte order mark")
         value = json.loads(text, parse_constant=_no_constant, parse_int=_whole)
         if "\\ud" in text.lower():
             json.dumps(value, ensure_ascii=False).encode()

@@ -8,7 +8,7 @@ value, which is what the tests hold on to.  Pure.
 
 from __future__ import annotations
 
-import reprlib
+import json
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any, Final, TypeVar
@@ -96,7 +96,11 @@ def lower_keys(given: Any, name: str) -> dict[str, Any]:
 
 def wrong(name: str, value: Any, wanted: str) -> InvalidParameter:
     """The error for a value of the wrong type."""
-    shown = reprlib.repr(value)  # however deep and long it is
+    if isinstance(value, dict | list):  # which may be deep and long
+        shown = "an object" if isinstance(value, dict) else "a list"
+    else:
+        shown = json.dumps(value, ensure_ascii=False)
+        shown = shown if len(shown) <= 60 else shown[:57] + "..."
     return InvalidParameter(f"invalid JSON: {name} must be {wanted}, not {shown}")
 
 

@@ -62,9 +62,10 @@ log = logging.getLogger(__name__)
 class Route:
     """``operation``: its name in the API's text, which has the rest.
 
-    In ``pattern`` a ``{name}`` stands for the name of an image and may hold slashes, any
-    other for one part of the path.  ``lasting``: see ``exchange.Job``; but with the query
-    parameter ``unless`` the handler reads the body itself, and that is brought to its end.
+    In ``pattern`` a ``{name}`` or ``{id}`` may hold slashes, as dockerd's: who asks for a
+    container called "a/b" is told that there is none.  ``lasting``: see ``exchange.Job``; but
+    with the query parameter ``unless`` the handler reads the body itself, and that is brought
+    to its end.
     """
 
     method: str
@@ -151,10 +152,9 @@ ROUTES: Final = (
 def _expression(pattern: str) -> re.Pattern[str]:
     parts = re.split(r"\{(\w+)\}", pattern)
     text = "".join(
-        re.escape(part) if i % 2 == 0 else f"(?P<{part}>{'.+' if part == 'name' else '[^/]+'})"
-        for i, part in enumerate(parts)
+        re.escape(part) if i % 2 == 0 else f"(?P<{part}>.+)" for i, part in enumerate(parts)
     )
-    return re.compile(text)
+    return re.compile(text, re.DOTALL)
 
 
 def match(method: str, path: str) -> tuple[Route, dict[str, str]] | None:

@@ -21,6 +21,7 @@ LEGACY_DOMAIN = "index.docker.io"
 OFFICIAL = "library/"
 DEFAULT_TAG = "latest"
 PATH_LENGTH = 255  # characters
+LENGTH = 4096  # of all of it; a longer one is not looked at
 
 _LABEL = r"(?:[a-zA-Z0-9]|[a-zA-Z0-9][a-zA-Z0-9-]*[a-zA-Z0-9])"
 _HOST = rf"(?:{_LABEL}(?:\.{_LABEL})*|\[[a-fA-F0-9:]+\])"
@@ -87,6 +88,8 @@ def parse_reference(text: str, default_tag: bool = True) -> Reference:
     Raises ``InvalidParameter`` in Docker's words: "invalid reference format", with
     the reason where there is a nearer one.
     """
+    if len(text) > LENGTH:
+        raise InvalidParameter(f"invalid reference format: {len(text)} characters are no name")
     if IMAGE_ID.fullmatch(text):
         raise InvalidParameter(
             f"invalid repository name ({text}), cannot specify 64-byte hexadecimal strings"

@@ -128,7 +128,7 @@ def test_a_json_body_comes_back_as_it_was(value: Any) -> None:
         (b"{} {}", "application/json", "invalid JSON"),
         (b"[" * 100_000, "application/json", "max depth"),
         (b"\xff", "application/json", "it is no UTF-8"),
-        (b"\xef\xbb\xbf{}", "application/json", "invalid JSON: .*BOM"),
+        (b"\xef\xbb\xbf{}", "application/json", "invalid JSON: it begins with a byte order mark"),
         ("{}".encode("utf-16"), "application/json", "it is no UTF-8"),
         (b'{"a": NaN}', "application/json", "NaN is no number"),
         (b"[-Infinity]", "application/json", "-Infinity is no number"),

@@ -68,6 +68,11 @@ BAD = {
 }
 
 
+def test_what_is_too_long_for_a_name_is_not_looked_at() -> None:
+    with pytest.raises(InvalidParameter, match="^invalid reference format: 900000 characters are"):
+        parse_reference("a/" * 450_000)
+
+
 @pytest.mark.parametrize("text", GOOD)
 def test_a_short_name_has_one_full_name(text: str) -> None:
     reference = parse_reference(text)
