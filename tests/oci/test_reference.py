@@ -69,7 +69,7 @@ BAD = {
 
 
 def test_what_is_too_long_for_a_name_is_not_looked_at() -> None:
-    with pytest.raises(InvalidParameter, match="^invalid reference format: 900000 characters are"):
+    with pytest.raises(InvalidParameter, match="900000 characters are no name"):
         parse_reference("a/" * 450_000)
 
 
