@@ -1,8 +1,9 @@
 """What happened, told to whoever listens: the engine's event bus.
 
-Publishing never waits: each subscriber has its own queue, and the last events
-are kept in a ring for those who ask for the past (``docker events --since``).
-Actions and attributes are Docker's (``die`` with ``exitCode``, not ``died``).
+Publishing never waits: each subscriber has its own queue, and one that does not
+take from it is dropped, and told so.  The last events are kept in a ring for those
+who ask for the past (``docker events --since``).  Actions and attributes are
+Docker's (``die`` with ``exitCode``, not ``died``).
 """
 
 from __future__ import annotations
@@ -14,6 +15,7 @@ from collections.abc import AsyncIterator, Callable, Mapping
 from dataclasses import dataclass, field
 
 KEPT = 1024  # events of the past; dockerd keeps 256
+BEHIND = 8192  # events that a subscriber may not have taken yet
 
 
 @dataclass(frozen=True)
@@ -48,7 +50,7 @@ class EventBus:
         """Tell every subscriber, and remember."""
         event = Event(kind, action, actor, dict(attributes or {}), self._clock())
         self._ring.append(event)
-        for subscription in self._subscriptions:
+        for subscription in tuple(self._subscriptions):
             subscription._offer(event)
         return event
 
@@ -81,8 +83,17 @@ class EventBus:
         self._subscriptions.add(subscription)
         return subscription
 
+    @property
+    def listeners(self) -> int:
+        """How many subscriptions there are."""
+        return len(self._subscriptions)
+
     def _drop(self, subscription: Subscription) -> None:
         self._subscriptions.discard(subscription)
+
+
+class Behind(Exception):
+    """So many events were not taken that the rest was not kept."""
 
 
 class Subscription:
@@ -92,20 +103,28 @@ class Subscription:
         self._bus = bus
         self._predicate = predicate
         self._queue: asyncio.Queue[Event] = asyncio.Queue()
+        self._dropped = False
 
     def _offer(self, event: Event) -> None:
-        if self._predicate(event):
+        if not self._predicate(event):
+            return
+        if self._queue.qsize() < BEHIND:
             self._queue.put_nowait(event)
+        else:
+            self._dropped = True
+            self.close()
 
     async def next(self) -> Event:
-        """The next matching event; waits for it."""
+        """The next matching event; waits for it.  Raises ``Behind``."""
+        if self._dropped and self._queue.empty():
+            raise Behind
         return await self._queue.get()
 
     def __aiter__(self) -> AsyncIterator[Event]:
         return self
 
     async def __anext__(self) -> Event:
-        return await self._queue.get()
+        return await self.next()
 
     def close(self) -> None:
         """Listen no longer."""

@@ -10,7 +10,8 @@ import time
 from collections.abc import AsyncIterator, Callable
 from typing import Any, Final
 
-from minidocker.containers.events import Event, Predicate, Subscription
+from minidocker.containers.events import Behind, Event, Predicate, Subscription
+from minidocker.daemon.connection import Gone
 from minidocker.daemon.engine import Engine
 from minidocker.daemon.exchange import Answer, Request, Stream, json_line
 from minidocker.daemon.filters import Filters, labels_match, parse_filters, parse_time, select
@@ -47,6 +48,8 @@ async def _lines(events: Subscription, until_ns: int | None) -> AsyncIterator[by
             yield json_line(shape(event))
     except TimeoutError:
         return
+    except Behind:  # to be cut off tells the client that it has not got all
+        raise Gone from None
 
 
 def shape(event: Event) -> dict[str, Any]:

@@ -5,6 +5,7 @@ Engine API: SystemPing, SystemVersion, SystemInfo, SwarmLeave.
 
 from __future__ import annotations
 
+import asyncio
 import os
 import platform
 import time
@@ -90,12 +91,12 @@ async def info(engine: Engine, request: Request) -> Answer:
             **_limits(engine),
             "Debug": facts.debug,
             "NFd": len(os.listdir("/proc/self/fd")),
-            "NGoroutines": 1,
+            "NGoroutines": len(asyncio.all_tasks()),
             "SystemTime": rfc3339(time.time_ns()),
             "LoggingDriver": "json-file",
             "CgroupDriver": "cgroupfs",
             "CgroupVersion": facts.cgroup_version,
-            "NEventsListener": 0,
+            "NEventsListener": engine.events.listeners - 1,  # the engine listens itself
             **_machine(),
             "IndexServerAddress": "https://index.docker.io/v1/",
             "RegistryConfig": registry_config(engine),

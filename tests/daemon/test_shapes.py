@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 
 from minidocker.cgroups.stats import CpuStats, IoCount, IoStats, MemoryStats, PidsStats, Stats
 from minidocker.containers.container import Container
-from minidocker.containers.events import Event, EventBus
+from minidocker.containers.events import BEHIND, Event, EventBus
 from minidocker.containers.execs import Exec, ExecSpec
 from minidocker.containers.spec import ContainerSpec
 from minidocker.daemon import (
@@ -24,6 +24,7 @@ from minidocker.daemon import (
     networks,
     stats_shapes,
 )
+from minidocker.daemon.connection import Gone
 from minidocker.daemon.filters import parse_filters
 from minidocker.daemon.stats_shapes import Sample
 from minidocker.errors import InvalidParameter
@@ -217,6 +218,23 @@ def test_the_stream_begins_with_the_past_and_ends_at_until() -> None:
         return [json.loads(line)["Action"] async for line in lines]
 
     assert asyncio.run(run()) == ["b", "c"]
+
+
+def test_who_does_not_take_what_happened_is_cut_off() -> None:
+    got = []
+
+    async def run() -> None:
+        bus = EventBus()
+        lines = events._lines(bus.subscribe(), None)
+        for _ in range(BEHIND + 5):
+            bus.publish("container", "start", HEX)
+        assert bus.listeners == 0
+        async for line in lines:
+            got.append(line)
+
+    with pytest.raises(Gone):
+        asyncio.run(run())
+    assert len(got) == BEHIND
 
 
 # Execs
