@@ -87,7 +87,7 @@ def test_our_client_writes_the_same_bytes(engine: Engine, tmp_path: Path) -> Non
         assert os.listdir(tmp_path) == ["whole.tar"]
         answer = engine.own("export", "-o", str(tmp_path / "no/such"), "whole")
         assert answer.code == 1
-        assert "does not exist" in answer.err
+        assert "no such file or directory" in answer.err
         answer = engine.own("export", "-o", str(target), "none-such")
         assert answer.err == "Error response from daemon: No such container: none-such\n"
         assert os.listdir(tmp_path) == ["whole.tar"]
