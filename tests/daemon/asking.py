@@ -101,7 +101,8 @@ class Ask:
 
     def close(self) -> None:
         """Remove what was made."""
-        for id in self.made:
+        while self.made:
+            id = self.made.pop()
             talk = Talk(self.socket, version=self.version)
             talk.ask("DELETE", f"/containers/{id}?force=1")
             talk.close()
