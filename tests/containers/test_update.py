@@ -260,7 +260,7 @@ def test_prune_takes_what_stands_still(engine: Engine, tmp_path: Path) -> None:
         docker(*prune, "--filter", "label!=a").ok()
         assert docker("ps", "-a", "--format", "{{.Names}}").ok().split() == ["two", NAME]
         assert "invalid filter" in docker(*prune, "--filter", "name=x").err
-        assert engine.own("container", "prune", input="n\n").code == 1
+        assert engine.own("container", "prune", input="n\n").code == 0
         said = engine.own("container", "prune", input="y\n").ok()
         assert "Total reclaimed space: 10kB" in said
         assert docker("ps", "-a", "--format", "{{.Names}}").ok().split() == [NAME]
