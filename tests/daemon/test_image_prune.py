@@ -120,7 +120,7 @@ def test_dangling_images_go_and_then_all_that_nobody_uses(
 @pytest.mark.kernel
 def test_prune_asks_first(engine: Engine) -> None:
     no = engine.own("image", "prune", input="n\n")
-    assert (no.code, no.err.strip()) == (1, "image prune has been cancelled")
+    assert (no.code, no.err) == (0, "")
     assert "This will remove all dangling images." in no.out
     yes = engine.own("image", "prune", input="y\n")
     assert (yes.code, yes.out.splitlines()[-1][-25:]) == (0, "Total reclaimed space: 0B"[-25:])
