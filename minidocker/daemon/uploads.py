@@ -61,7 +61,7 @@ class Body:
             if batch:
                 self._fetched.put(b"".join(batch))
             self._fetched.put(b"")
-        except Exception as error:
+        except Exception as error:  # whatever it was, the thread that reads must hear of it
             self._fetched.put(error)
 
     def stop(self) -> None:

@@ -53,9 +53,7 @@ class Packer:
     def __init__(self) -> None:
         self._seen: dict[tuple[int, int], str] = {}
 
-    def pack(
-        self, source: str, name: str, status: os.stat_result | None = None
-    ) -> Iterator[bytes]:
+    def pack(self, source: str, name: str, status: os.stat_result | None = None) -> Iterator[bytes]:
         """The file ``source`` itself (no link followed) as the entry ``name``; of a
         directory only the directory.  A socket is nothing: it means something only to
         the process that made it.  ``status``: of the file, if known.
