@@ -43,6 +43,9 @@ _KNOWN: Final = {
     *("enableipv4", "enableipv6", "options", "labels", *_REFUSED),
 }
 
+_NOT_REMOVED: Final = "{} is a pre-defined network and cannot be removed"
+_NOT_JOINED: Final = "container cannot be disconnected from {} network or connected to {} network"
+
 
 async def listing(engine: Engine, request: Request) -> Answer:
     filters = parse_filters(request.text("filters"), _FILTERS)
@@ -165,16 +168,17 @@ def _subnet(value: Any) -> tuple[str, str, str, Mapping[str, str]]:
     return subnet, gateway, ip_range, auxiliary
 
 
-def _find(engine: Engine, ref: str, why_not: str) -> Network:
-    """Raises ``Forbidden`` for none and host, with ``why_not``; ``NotFound``."""
+def _find(engine: Engine, ref: str, refusal: str) -> Network:
+    """Raises ``Forbidden`` for none and host, with ``refusal``, where {} is the name;
+    ``NotFound``."""
     for name in DRIVERS:
         if ref and (ref == name or shapes.builtin_id(engine.facts.id, name).startswith(ref)):
-            raise Forbidden(f"{name} is a pre-defined network and {why_not}")
+            raise Forbidden(refusal.replace("{}", name))
     return engine.networking.networks.get(ref)
 
 
 async def remove(engine: Engine, request: Request) -> Answer:
-    await engine.networking.remove(_find(engine, request.params["id"], "cannot be removed"))
+    await engine.networking.remove(_find(engine, request.params["id"], _NOT_REMOVED))
     return Response(204)
 
 
@@ -198,7 +202,7 @@ async def connect(engine: Engine, request: Request) -> Answer:
     """``{"Container": ..., "EndpointConfig": {...}}``."""
     body = lower_keys(await request.json(), "the body of a connect")
     container = said(body, "Container", text, "")
-    network = _find(engine, request.params["id"], "is joined at a container's create only, --net")
+    network = _find(engine, request.params["id"], _NOT_JOINED)
     attachment = read_attachment(network.id, body.get("endpointconfig"), "EndpointConfig")
     await engine.containers.connect(container, attachment)
     return Response(200)
@@ -209,7 +213,7 @@ async def disconnect(engine: Engine, request: Request) -> Answer:
     body = lower_keys(await request.json(), "the body of a disconnect")
     container = said(body, "Container", text, "")
     force = said(body, "Force", flag, False)
-    network = _find(engine, request.params["id"], "a container is never disconnected from it")
+    network = _find(engine, request.params["id"], _NOT_JOINED)
     await engine.containers.disconnect(container, network, force)
     return Response(200)
 

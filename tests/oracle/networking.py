@@ -31,7 +31,7 @@ NETWORKING = {
         f"{START}-2 --net $IT-net --ip 10.124.0.9 {FOREVER}",
         f"{START}-other --ip 10.124.0.9 {FOREVER}",
         "exec $IT cat /etc/resolv.conf",
-        "exec $IT nslookup web",
+        "exec $IT sh -c 'nslookup web | sort'",
         "network rm $IT-net",
         "network disconnect $IT-net $IT",
         "network disconnect $IT-net $IT",
