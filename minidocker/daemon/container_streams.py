@@ -67,12 +67,12 @@ async def attach(engine: Engine, request: Request) -> Answer:
     return HIJACKED
 
 
-def checked_keys(text: str) -> str:
+def checked_keys(text: str, name: str = "detach") -> str:
     """The detach keys as given.  Raises ``InvalidParameter`` for what are none."""
     try:
         parse_detach_keys(text or DEFAULT_DETACH_KEYS)
     except ValueError:
-        raise InvalidParameter(f"Invalid detach keys ({text}) provided") from None
+        raise InvalidParameter(f"Invalid {name} keys ({text}) provided") from None
     return text
 
 

@@ -52,7 +52,7 @@ def read_exec(body: Any) -> ExecSpec:
     values = read_fields(given, FIELDS)
     if not values.get("command"):
         raise InvalidParameter("No exec command specified")
-    checked_keys(values.get("detach_keys", ""))
+    checked_keys(values.get("detach_keys", ""), "escape")
     return ExecSpec(**values)
 
 

@@ -287,7 +287,7 @@ def test_an_exec_is_read_and_shown(body: dict[str, Any], code: int | None) -> No
         ({}, "No exec command specified"),
         ({"Cmd": []}, "No exec command specified"),
         ({"Cmd": ["a"], "Comand": ["b"]}, "comand: there is no such field"),
-        ({"Cmd": ["a"], "DetachKeys": "ctrl-"}, "Invalid detach keys"),
+        ({"Cmd": ["a"], "DetachKeys": "ctrl-"}, "Invalid escape keys"),
         ({"Cmd": ["a"], "Tty": 1}, "Tty must be true or false"),
     ],
 )
