@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from minidocker.daemon.engine import Engine
 from minidocker.daemon.exchange import Answer, Request, Response
-from minidocker.errors import Conflict, InvalidParameter, NotFound, Refused
+from minidocker.errors import InvalidParameter, Refused
 
 
 async def start(engine: Engine, request: Request) -> Answer:
@@ -40,11 +40,7 @@ async def restart(engine: Engine, request: Request) -> Answer:
 
 
 async def kill(engine: Engine, request: Request) -> Answer:
-    name = request.params["id"]
-    try:
-        await engine.containers.kill(name, request.text("signal") or "KILL")
-    except (NotFound, Conflict, InvalidParameter) as error:
-        raise type(error)(f"cannot kill container: {name}: {error}") from None
+    await engine.containers.kill(request.params["id"], request.text("signal") or "KILL")
     return Response(204)
 
 
