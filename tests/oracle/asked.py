@@ -21,7 +21,7 @@ from tests.oracle.sessions import container_of, normal
 
 PATIENCE = 30  # seconds for an answer
 FRAME = re.compile(rb"[\x01\x02]\0\0\0.{4}", re.DOTALL)  # the head of a piece of a log
-NUMBERS = re.compile(r"\.(Pid|Created)$")  # of the run, where they are not 0
+NUMBERS = re.compile(r"(\.(Pid|Created)|\.Processes.*)$")  # of the run, where they are not 0
 FORWARDING = "IPv4 forwarding is disabled. Networking will not work."
 
 

@@ -14,6 +14,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from tests.oracle import asked, explained
+from tests.oracle.acting import ACTING
 from tests.oracle.creating import CREATING
 from tests.oracle.inspecting import INSPECTING
 from tests.oracle.listing import LISTING
@@ -21,7 +22,7 @@ from tests.oracle.sessions import container_of
 from tests.support.dockerd import Dockerd
 from tests.support.engine import Engine
 
-REQUESTS = {**CREATING, **INSPECTING, **LISTING}
+REQUESTS = {**CREATING, **INSPECTING, **LISTING, **ACTING}
 
 json_values = st.recursive(
     st.none() | st.booleans() | st.integers() | st.text(max_size=3),
