@@ -18,6 +18,7 @@ import time
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
+from minidocker.linux.heap import keep_freed
 from minidocker.linux.messages import Channel
 from minidocker.namespaces.clients import HIGH_WATER, Client, Input
 from minidocker.namespaces.logfile import JsonLog, NoLog, log_writer
@@ -70,6 +71,7 @@ class Monitor:
 
     def run(self) -> None:
         """Serve until the container's first process and its readers are done."""
+        keep_freed(16 * CHUNK)  # what it takes to make a chunk into entries of the log
         self._watch(self._pidfd, select.EPOLLIN, self._on_exit)
         for link in self._links:
             self._watch_link(link)

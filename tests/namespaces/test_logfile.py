@@ -12,7 +12,13 @@ from random import Random
 from hypothesis import given
 from hypothesis import strategies as st
 
-from minidocker.namespaces.logfile import MAX_LINE, JsonLog, split_lines, timestamp
+from minidocker.namespaces.logfile import (
+    MAX_LINE,
+    JsonLog,
+    has_long_line,
+    split_lines,
+    timestamp,
+)
 from minidocker.namespaces.logstore import Files
 
 # Lines as long as the bound and a little shorter or longer, and short ones.
@@ -37,6 +43,11 @@ def test_lines_and_the_rest_are_all_there_is_and_none_is_too_long(data: bytes) -
         assert b"\n" not in line[:-1]
     assert b"\n" not in rest
     assert len(rest) < MAX_LINE
+
+
+@given(outputs)
+def test_a_long_line_is_found_without_looking_at_each(data: bytes) -> None:
+    assert has_long_line(data) == any(len(line) >= MAX_LINE for line in data.split(b"\n"))
 
 
 def lines_in_the_log(writes: Sequence[tuple[str, bytes]]) -> list[tuple[str, str]]:
