@@ -18,11 +18,12 @@ from tests.oracle.acting import ACTING
 from tests.oracle.creating import CREATING
 from tests.oracle.inspecting import INSPECTING
 from tests.oracle.listing import LISTING
+from tests.oracle.saying import LOGGING
 from tests.oracle.sessions import container_of
 from tests.support.dockerd import Dockerd
 from tests.support.engine import Engine
 
-REQUESTS = {**CREATING, **INSPECTING, **LISTING, **ACTING}
+REQUESTS = {**CREATING, **INSPECTING, **LISTING, **ACTING, **LOGGING}
 
 json_values = st.recursive(
     st.none() | st.booleans() | st.integers() | st.text(max_size=3),
