@@ -43,13 +43,15 @@ def settle_attachment(asked: Attachment, find: FindNetwork) -> Attachment:
         raise InvalidParameter(
             "network-scoped alias is supported only for containers in user defined networks"
         )
-    for address in filter(None, (asked.ipv4, asked.ipv6)):
+    for version, address in ((4, asked.ipv4), (6, asked.ipv6)):
+        if not address:
+            continue
         if not network.user_subnets:
             raise InvalidParameter(
                 "user specified IP address is supported only when connecting to networks with "
                 "user configured subnets"
             )
-        check_address(network, address)
+        check_address(network, version, address)
     return replace(asked, network=network.id, name=network.name)
 
 

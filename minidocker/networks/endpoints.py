@@ -110,7 +110,7 @@ class EndpointStore:
             )
         taken = frozenset(one.ip for each in others for one in each.addresses)
         ipv4 = _choose(network, 4, joining.ipv4, taken)
-        ipv6 = _choose(network, 6, joining.ipv6, taken) if network.ipv6 else None
+        ipv6 = _choose(network, 6, joining.ipv6, taken)
         assert not isinstance(ipv4, IPv6Interface)
         assert not isinstance(ipv6, IPv4Interface)
         own = {each.interface for each in self.all(container_id=joining.container_id)}
@@ -162,30 +162,32 @@ class EndpointStore:
         return [HostPort(*row) for row in rows]
 
 
-def check_address(network: Network, text: str) -> tuple[Address, Subnet]:
+def check_address(network: Network, version: int, text: str) -> tuple[Address, Subnet]:
     """The address that a user asked for, and its subnet.  Raises ``InvalidParameter``."""
     try:
         address = ip_address(text)
-    except ValueError as error:
-        raise InvalidParameter(f"invalid IP address: {text}") from error
+    except ValueError:
+        address = None
+    if address is None or address.version != version or "%" in text:
+        raise InvalidParameter(f"invalid endpoint settings:\ninvalid IPv{version} address: {text}")
     for subnet in network.subnets:
         if address in subnet.network:
             return address, subnet
     raise InvalidParameter(
-        f"no configured subnet contains IP address {address}: network {network.name} has "
-        + ", ".join(str(each.network) for each in network.subnets)
+        "invalid endpoint settings:\nno configured subnet or ip-range contain the IP address "
+        f"{address}"
     )
 
 
 def _choose(
     network: Network, version: int, asked: str, taken: frozenset[Address]
 ) -> IPv4Interface | IPv6Interface | None:
-    subnets = [each for each in network.subnets if each.network.version == version]
     if asked:
-        address, subnet = check_address(network, asked)
+        address, subnet = check_address(network, version, asked)
         if address in taken or address in subnet.never_given():
             raise Forbidden(f"Address already in use: {address} in network {network.name}")
         return ip_interface(f"{address}/{subnet.network.prefixlen}")
+    subnets = [each for each in network.subnets if each.network.version == version]
     for subnet in subnets:
         free = free_address(subnet, taken)
         if free is not None:

@@ -122,10 +122,10 @@ class NetworkStore:
         """Raises ``Conflict`` or ``Forbidden`` when the name, or the bridge's, is somebody's."""
         if wanted.name in TAKEN_NAMES:
             raise Forbidden(f"operation is not permitted on predefined {wanted.name} network")
+        if any(each.name == wanted.name for each in self._networks.values()):
+            raise Conflict(f"network with name {wanted.name} already exists")
         bridge = wanted.options.get(BRIDGE_NAME)
         for each in self._networks.values():
-            if each.name == wanted.name:
-                raise Conflict(f"network with name {wanted.name} already exists")
             if bridge and each.bridge == bridge:
                 raise Forbidden(
                     f"cannot create network {wanted.name}: conflicts with network {each.id} "
