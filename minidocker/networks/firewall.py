@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import logging
 import shutil
 import subprocess
@@ -37,7 +38,7 @@ class ReplaceTable(Step):
         )
         if ran.returncode:
             why = ran.stderr.strip().partition("\n")[0]
-            raise OSError(ran.returncode, f"nft refuses: {why}", self.table)
+            raise OSError(errno.EINVAL, f"nft refuses: {why}", self.table)
         self.done(self.text)
 
 
