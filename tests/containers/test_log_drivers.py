@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import gzip
 import json
+from collections.abc import Callable
 from typing import Any
 
 import pytest
@@ -11,6 +12,7 @@ import pytest
 from minidocker.containers.spec import LogConfig
 from minidocker.errors import Unimplemented
 from tests.containers.harness import Daemon
+from tests.support.engine import Engine
 
 pytestmark = pytest.mark.kernel
 
@@ -86,3 +88,50 @@ async def test_without_a_log_there_is_nothing_to_read(daemon: Daemon) -> None:
     assert log(daemon, id) == {}
     with pytest.raises(Unimplemented, match="configured logging driver does not support reading"):
         daemon.containers.logs(id)
+
+
+@pytest.mark.parametrize("compress", ["false", "true"])
+async def test_who_follows_a_fast_writer_through_many_files_misses_nothing(
+    daemon: Daemon, compress: str
+) -> None:
+    """As long as the files are there, however far behind the reader may be."""
+    count = 300_000
+    options = {"max-size": "1m", "max-file": "60", "compress": compress}
+    id = await daemon.start("seq", str(count), log=LogConfig("json-file", options))
+    said = b"".join(
+        [line.data async for lines in daemon.containers.logs(id, follow=True) for line in lines]
+    )
+    assert said == b"".join(b"%d\n" % number for number in range(1, count + 1))
+    assert len(log(daemon, id)) > 20
+
+
+async def test_a_follower_leaves_with_the_run_that_it_followed(daemon: Daemon) -> None:
+    """As with Docker; what the next run says comes after it in the same log."""
+    id = daemon.create("sh", "-c", "seq 3")
+    said = []
+    for _ in range(2):
+        await daemon.end_of_next_run(id)
+        said.append(await daemon.log(id, follow=True))
+    assert said == ["1\n2\n3\n", "1\n2\n3\n" * 2]
+
+
+def test_who_follows_again_after_a_daemons_death_reads_what_was_said_meanwhile(
+    new_engine: Callable[..., Engine],
+) -> None:
+    engine = new_engine()
+    engine.docker("pull", "--quiet", "busybox").ok()
+    script = "n=0; while [ ! -e /stop ]; do echo $n; n=$((n+1)); sleep 0.01; done; echo end"
+    engine.docker("run", "-d", "--name", "it", "--net", "none", "busybox", "sh", "-c", script).ok()
+    with engine.docker.popen("logs", "-f", "it") as follower:
+        assert follower.stdout is not None
+        first = [follower.stdout.readline() for _ in range(5)]
+        engine.kill()
+        first += follower.stdout.read().splitlines(keepends=True)
+    engine.start()
+    with engine.docker.popen("logs", "-f", "it") as follower:
+        assert follower.stdout is not None
+        again = [follower.stdout.readline() for _ in range(len(first) + 5)]
+        engine.docker("exec", "it", "touch", "/stop").ok()
+        again += follower.stdout.read().splitlines(keepends=True)
+    assert again[: len(first)] == first
+    assert again == [b"%d\n" % number for number in range(len(again) - 1)] + [b"end\n"]
