@@ -10,7 +10,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import logging
-from collections.abc import Callable, Collection, Sequence
+from collections.abc import Callable, Collection, Iterable, Sequence
 from dataclasses import replace
 from typing import Any
 
@@ -29,7 +29,7 @@ from minidocker.linux.netlink import RouteSocket
 from minidocker.linux.plan import Step, StepFailed, perform
 from minidocker.networks import bridges
 from minidocker.networks.endpoints import EndpointStore
-from minidocker.networks.firewall import Firewall
+from minidocker.networks.firewall import Firewall, forget_flows
 from minidocker.networks.network import (
     BRIDGE_NAME,
     DEFAULT,
@@ -38,10 +38,11 @@ from minidocker.networks.network import (
     ICC,
     MASQUERADE,
     MTU,
+    Endpoint,
     Network,
 )
 from minidocker.networks.store import NetworkStore, Wanted
-from minidocker.networks.subnets import overlap
+from minidocker.networks.subnets import Address, overlap
 
 log = logging.getLogger(__name__)
 
@@ -191,10 +192,12 @@ class Networking:
         await self.naming.stop(container)
         cables = self.cables(container)
         published = await self._publishing.give_back(container)
-        for endpoint in self.endpoints.all(container_id=container.id):
+        gone = self.endpoints.all(container_id=container.id)
+        for endpoint in gone:
             self.endpoints.leave(endpoint)
         if published:
             await self._apply()
+            await asyncio.to_thread(forget_flows, _addresses(gone))
         for cable in cables:
             self._tell("disconnect", cable.network, container)
 
@@ -253,6 +256,7 @@ class Networking:
         if pidfd is not None:
             await self._publishing.move(container, left, pidfd)
         await self._apply()
+        await asyncio.to_thread(forget_flows, _addresses(each.endpoint for each in gone))
         self._tell("disconnect", network, container)
 
     async def resume(self, container: Container, pidfd: int) -> None:
@@ -333,6 +337,10 @@ def _request(cables: Sequence[Cable]) -> dict[str, Any]:
         "gateways": [list(each) for each in wishes.gateways(cables)],
         "names": wishes.has_names(cables),
     }
+
+
+def _addresses(endpoints: Iterable[Endpoint]) -> list[Address]:
+    return [each.ip for endpoint in endpoints for each in endpoint.addresses]
 
 
 def _attributes(network: Network) -> dict[str, str]:

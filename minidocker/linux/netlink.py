@@ -23,6 +23,7 @@ from ipaddress import (
     ip_interface,
     ip_network,
 )
+from typing import Self
 
 # <linux/netlink.h>
 NLM_F_REQUEST, NLM_F_ACK, NLM_F_DUMP_INTR, NLM_F_DUMP = 1, 4, 0x10, 0x300
@@ -85,23 +86,23 @@ def attributes(data: bytes) -> Iterator[tuple[int, bytes]]:
         data = data[(length + 3) & ~3 :]
 
 
-class RouteSocket:
+class NetlinkSocket:
     """A conversation with the network namespace in which it was made, wherever its owner goes.
 
-    Each method sends one message and waits for the answer.  Raises ``OSError`` with the
-    kernel's errno and the name of the interface.
+    Each question is one message, and its sender waits for the answer.  Raises ``OSError``
+    with the kernel's errno and the name of what was asked about.
     """
 
-    def __init__(self, fd: int | None = None) -> None:
+    def __init__(self, protocol: int, fd: int | None = None) -> None:
         """``fd``: of such a socket, made before; it stays the caller's."""
         if fd is None:
             kind = socket.SOCK_RAW | socket.SOCK_CLOEXEC
-            self._sock = socket.socket(socket.AF_NETLINK, kind, NETLINK_ROUTE)
+            self._sock = socket.socket(socket.AF_NETLINK, kind, protocol)
         else:
             self._sock = socket.socket(fileno=os.dup(fd))
         self._sequence = 0
 
-    def __enter__(self) -> RouteSocket:
+    def __enter__(self) -> Self:
         return self
 
     def __exit__(self, *error: object) -> None:
@@ -112,6 +113,52 @@ class RouteSocket:
 
     def fileno(self) -> int:
         return self._sock.fileno()
+
+    def _ask(self, kind: int, flags: int, body: bytes, what: str) -> bytes:
+        """Send one message; the first one of the answer, which may be the acknowledgement."""
+        self._send(kind, NLM_F_REQUEST | NLM_F_ACK | flags, body)
+        (_, first), *_ = self._answers(what)
+        return first
+
+    def _dump(self, kind: int, body: bytes, what: str) -> list[bytes]:
+        """A list, read again when it changed while it was read."""
+        torn = True
+        while torn:
+            self._send(kind, NLM_F_REQUEST | NLM_F_DUMP, body)
+            *found, done = self._answers(what)
+            torn = any(flags & NLM_F_DUMP_INTR for flags, _ in (*found, done))
+        return [message for _, message in found]
+
+    def _send(self, kind: int, flags: int, body: bytes) -> None:
+        self._sequence += 1
+        length = _HEADER.size + len(body)
+        self._sock.send(_HEADER.pack(length, kind, flags, self._sequence, 0) + body)
+
+    def _answers(self, what: str) -> Iterator[tuple[int, bytes]]:
+        """(flags, what follows the header) of each message, the last one too: it has a number,
+        0 or an errno below zero."""
+        while True:
+            data = self._sock.recv(_PIECE)
+            while len(data) >= _HEADER.size:
+                length, kind, flags, sequence, _ = _HEADER.unpack_from(data)
+                message, data = data[_HEADER.size : length], data[(length + 3) & ~3 :]
+                if sequence != self._sequence:
+                    continue
+                if kind not in (NLMSG_ERROR, NLMSG_DONE):
+                    yield flags, message
+                    continue
+                (number,) = struct.unpack_from("=i", message)
+                if number:
+                    raise OSError(-number, os.strerror(-number), what)
+                yield flags, message
+                return
+
+
+class RouteSocket(NetlinkSocket):
+    """Interfaces, addresses and routes."""
+
+    def __init__(self, fd: int | None = None) -> None:
+        super().__init__(NETLINK_ROUTE, fd)
 
     def index(self, name: str) -> int:
         """The number of an interface.  ENODEV: there is none of this name."""
@@ -192,7 +239,7 @@ class RouteSocket:
 
         IFA_F_NODAD: our pools give no address twice, so nobody need be asked for a second.
         """
-        family, packed = _family(address), address.ip.packed
+        family, packed = address_family(address), address.ip.packed
         flags = IFA_F_NODAD if family == socket.AF_INET6 else 0
         length, index = address.network.prefixlen, self.index(name)
         body = _ADDRESS.pack(family, length, flags, RT_SCOPE_UNIVERSE, index)
@@ -204,7 +251,7 @@ class RouteSocket:
     def set_default_route(self, name: str, gateway: Address) -> None:
         """All that is not nearer goes to ``gateway``, over the interface ``name``."""
         body = _ROUTE.pack(
-            *(_family(gateway), 0, 0, 0, RT_TABLE_MAIN),
+            *(address_family(gateway), 0, 0, 0, RT_TABLE_MAIN),
             *(RTPROT_BOOT, RT_SCOPE_UNIVERSE, RTN_UNICAST, 0),
         )
         body += attribute(RTA_GATEWAY, gateway.packed) + attribute(RTA_OIF, self.index(name))
@@ -245,47 +292,9 @@ class RouteSocket:
                 found.append(ip_network((given[RTA_DST], length)))
         return found
 
-    def _ask(self, kind: int, flags: int, body: bytes, what: str) -> bytes:
-        """Send one message; the first one of the answer, which may be the acknowledgement."""
-        self._send(kind, NLM_F_REQUEST | NLM_F_ACK | flags, body)
-        (_, first), *_ = self._answers(what)
-        return first
 
-    def _dump(self, kind: int, body: bytes, what: str) -> list[bytes]:
-        """A list, read again when it changed while it was read."""
-        torn = True
-        while torn:
-            self._send(kind, NLM_F_REQUEST | NLM_F_DUMP, body)
-            *found, done = self._answers(what)
-            torn = any(flags & NLM_F_DUMP_INTR for flags, _ in (*found, done))
-        return [message for _, message in found]
-
-    def _send(self, kind: int, flags: int, body: bytes) -> None:
-        self._sequence += 1
-        length = _HEADER.size + len(body)
-        self._sock.send(_HEADER.pack(length, kind, flags, self._sequence, 0) + body)
-
-    def _answers(self, what: str) -> Iterator[tuple[int, bytes]]:
-        """(flags, what follows the header) of each message, the last one too: it has a number,
-        0 or an errno below zero."""
-        while True:
-            data = self._sock.recv(_PIECE)
-            while len(data) >= _HEADER.size:
-                length, kind, flags, sequence, _ = _HEADER.unpack_from(data)
-                message, data = data[_HEADER.size : length], data[(length + 3) & ~3 :]
-                if sequence != self._sequence:
-                    continue
-                if kind not in (NLMSG_ERROR, NLMSG_DONE):
-                    yield flags, message
-                    continue
-                (number,) = struct.unpack_from("=i", message)
-                if number:
-                    raise OSError(-number, os.strerror(-number), what)
-                yield flags, message
-                return
-
-
-def _family(address: Address | Interface) -> int:
+def address_family(address: Address | Interface) -> int:
+    """AF_INET or AF_INET6."""
     return socket.AF_INET if address.version == 4 else socket.AF_INET6
 
 

@@ -10,9 +10,11 @@ from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, field
 from typing import ClassVar
 
+from minidocker.linux.conntrack import ConntrackSocket
 from minidocker.linux.plan import Step
 from minidocker.networks.network import Network
 from minidocker.networks.rules import Published, ruleset
+from minidocker.networks.subnets import Address
 
 log = logging.getLogger(__name__)
 
@@ -40,6 +42,17 @@ class ReplaceTable(Step):
             why = ran.stderr.strip().partition("\n")[0]
             raise OSError(errno.EINVAL, f"nft refuses: {why}", self.table)
         self.done(self.text)
+
+
+def forget_flows(addresses: Iterable[Address]) -> None:
+    """What goes to containers that have left goes nowhere from now on: not to whoever has
+    their address next, and not past whoever has their port."""
+    try:
+        with ConntrackSocket() as flows:
+            for each in addresses:
+                flows.forget(each)
+    except OSError as error:  # a kernel that cannot be asked
+        log.warning("conversations with containers that are gone may go on: %s", error)
 
 
 class Firewall:

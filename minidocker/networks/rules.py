@@ -91,7 +91,7 @@ def _chain(name: str, hook: str, rules: Iterable[str]) -> str:
 
 
 def _inside(network: Network) -> str:
-    """Of one network; the kernel asks us only where bridges pass through the firewall."""
+    """Of one network: by way of the gateway, and all where bridges ask (br_netfilter)."""
     verdict = "accept" if network.icc else "drop"
     return f'iifname "{network.bridge}" oifname "{network.bridge}" {verdict}'
 

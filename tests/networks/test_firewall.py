@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterator, Sequence
+from ipaddress import ip_address
 
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from minidocker.linux.plan import StepFailed
-from minidocker.networks.firewall import Firewall
+from minidocker.networks.firewall import Firewall, forget_flows
 from minidocker.networks.network import Network
 from minidocker.networks.rules import Published
 from tests.networks.machine import (
@@ -26,7 +27,7 @@ from tests.networks.machine import (
 )
 from tests.support.need import need_program
 from tests.support.places import Place
-from tests.support.traffic import Answer, Attempt
+from tests.support.traffic import Answer, Attempt, open_socket
 
 pytestmark = pytest.mark.kernel
 
@@ -187,6 +188,23 @@ def test_a_port_that_is_published_no_more_leads_nowhere(machine: Machine) -> Non
     assert machine.traffic.send(attempts) == {"outside": came}
     machine.apply(machine.networks)
     assert machine.traffic.send(attempts) == {"outside": Answer("proxy 4 tcp", OUTSIDE[4])}
+
+
+def test_a_conversation_with_who_has_left_goes_to_who_has_the_port_now(machine: Machine) -> None:
+    """Of UDP: one that has begun leads to where it led, as long as there are packets."""
+
+    def publish(target: str) -> None:
+        port = Published("udp", HOST[4], PUBLISHED, target, PORT, "br-plain")
+        machine.apply(machine.networks, [port])
+
+    with open_socket(machine.places["outside"], "udp", HOST[4]) as client:
+        client.connect((HOST[4], PUBLISHED))
+        publish("10.1.0.2")
+        assert machine.traffic.ask(client) == "plain.2 4 udp"
+        publish("10.1.0.3")
+        assert machine.traffic.ask(client) == "plain.2 4 udp"
+        machine.host.do(lambda: forget_flows([ip_address("10.1.0.2")]))
+        assert machine.traffic.ask(client) == "plain.3 4 udp"
 
 
 # The table

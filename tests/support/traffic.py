@@ -86,6 +86,14 @@ class Traffic(contextlib.ExitStack):
             self._until(time.monotonic() + GRACE, set(attempts))
         return self._answers
 
+    def ask(self, client: socket.socket) -> str:
+        """The server that answers to a connected datagram socket."""
+        self._open, self._answers, self._came = {client: "again"}, {}, {}
+        client.send(b"again")
+        self._selector.register(client, selectors.EVENT_READ, self._hear)
+        self._until(time.monotonic() + PATIENCE, {"again"})
+        return self._answers["again"].server
+
     def _until(self, deadline: float, wanted: set[str]) -> None:
         """Work until each of ``wanted`` has an answer or is refused."""
         while wanted & set(self._open.values()) and (left := deadline - time.monotonic()) > 0:
