@@ -9,10 +9,12 @@ memory than the container.
 
 from __future__ import annotations
 
+import errno
 import os
 import socket
 import struct
 from collections.abc import Iterator
+from dataclasses import dataclass
 from ipaddress import (
     IPv4Address,
     IPv4Interface,
@@ -154,6 +156,15 @@ class NetlinkSocket:
                 return
 
 
+@dataclass(frozen=True)
+class Link:
+    """An interface.  ``kind``: "bridge", "veth"; "" for hardware and loopback.  ``up``:
+    somebody opened it."""
+
+    kind: str
+    up: bool
+
+
 class RouteSocket(NetlinkSocket):
     """Interfaces, addresses and routes."""
 
@@ -164,15 +175,18 @@ class RouteSocket(NetlinkSocket):
         """The number of an interface.  ENODEV: there is none of this name."""
         return int(_LINK.unpack_from(self._link(name))[2])
 
-    def kind(self, name: str) -> str:
-        """What made it: "bridge", "veth"; "" for hardware and loopback.  ENODEV: as ``index``."""
-        given = dict(attributes(self._link(name)[_LINK.size :]))
+    def link(self, name: str) -> Link | None:
+        """None: there is none of this name."""
+        try:
+            message = self._link(name)
+        except OSError as error:
+            if error.errno == errno.ENODEV:
+                return None
+            raise
+        given = dict(attributes(message[_LINK.size :]))
         info = dict(attributes(given.get(IFLA_LINKINFO, b"")))
-        return info.get(IFLA_INFO_KIND, b"").rstrip(b"\0").decode()
-
-    def is_up(self, name: str) -> bool:
-        """Whether somebody opened it.  ENODEV: as ``index``."""
-        return bool(_LINK.unpack_from(self._link(name))[3] & IFF_UP)
+        kind = info.get(IFLA_INFO_KIND, b"").rstrip(b"\0").decode()
+        return Link(kind, bool(_LINK.unpack_from(message)[3] & IFF_UP))
 
     def _link(self, name: str) -> bytes:
         body = _LINK.pack(socket.AF_UNSPEC, 0, 0, 0, 0) + attribute(IFLA_IFNAME, name)

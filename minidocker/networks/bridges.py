@@ -98,17 +98,16 @@ def bridge_steps(network: Network) -> list[Step]:
     name, gateways = network.bridge, network.gateways()
     steps: list[Step] = []
     with RouteSocket() as here:
-        if exists(name):
-            if here.kind(name) != "bridge":
-                raise Forbidden(f"existing interface {name} is not a bridge")
-            given = here.addresses(name)
-            if not here.is_up(name):
-                steps.append(SetBridgeUp(name))
-        else:
+        link = here.link(name)
+        if link is None:
             first = next((each.ip for each in gateways if each.version == 4), None)
             mac = mac_address(first, secrets.token_bytes(6))
             steps.append(AddBridge(name, mac, network.mtu))
-            given = []
+        elif link.kind != "bridge":
+            raise Forbidden(f"existing interface {name} is not a bridge")
+        elif not link.up:
+            steps.append(SetBridgeUp(name))
+        given = here.addresses(name) if link else []
     steps += [AddGateway(name, str(each)) for each in gateways if each not in given]
     if not network.internal:
         versions = sorted({each.network.version for each in network.subnets})

@@ -16,7 +16,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from minidocker.linux import netlink
-from minidocker.linux.netlink import RouteSocket, attribute, attributes, nested
+from minidocker.linux.netlink import Link, RouteSocket, attribute, attributes, nested
 from tests.support.places import Place
 
 MAC = "02:42:0a:07:00:02"
@@ -171,16 +171,16 @@ def test_a_pair_has_its_ends_in_two_namespaces(place: Place, route: RouteSocket)
         assert (here["link_index"], there["link_index"]) == (there["ifindex"], here["ifindex"])
         assert "UP" in here["flags"]
         assert "UP" not in there["flags"]
-        assert route.is_up("veth7")
         assert route.ports("br0") == ["veth7"]
-        assert [route.kind(name) for name in ("br0", "veth7", "lo")] == ["bridge", "veth", ""]
+        for name, kind in (("br0", "bridge"), ("veth7", "veth"), ("lo", "")):
+            assert route.link(name) == Link(kind, up=True)
+        assert route.link("none0") is None
         assert not here["linkinfo"]["info_slave_data"]["isolated"]
         route.isolate("veth7")
         assert only(place.ip("link", "show", "veth7"))["linkinfo"]["info_slave_data"]["isolated"]
         with other.do(RouteSocket) as inside:
-            assert not inside.is_up("eth0")
+            assert inside.link("eth0") == Link("veth", up=False)
             inside.set_up("eth0")
-            assert inside.is_up("eth0")
         assert "UP" in only(other.ip("link", "show", "eth0"))["flags"]
         route.delete_link("veth7")
         assert other.names() == {"lo"}
@@ -280,7 +280,6 @@ def test_errors_carry_the_kernel_s_number_and_the_name(place: Place, route: Rout
     route.add_address("br0", address)
     refused(errno.ENODEV, "none0", route.index, "none0")
     refused(errno.ENODEV, "none0", route.ports, "none0")
-    refused(errno.ENODEV, "none0", route.kind, "none0")
     refused(errno.ENODEV, "none0", route.addresses, "none0")
     refused(errno.ENODEV, "none0", route.isolate, "none0")
     refused(errno.EOPNOTSUPP, "br0", route.isolate, "br0")
