@@ -19,6 +19,7 @@ PACKAGES = {
     "busybox": "busybox-static",
     "docker": "docker.io",
     "dockerd": "docker.io",
+    "ip": "iproute2",
     "nft": "nftables",
     "newuidmap": "uidmap",
     "ps": "procps",
