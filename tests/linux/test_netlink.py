@@ -66,6 +66,15 @@ def test_any_bytes_are_read_to_where_they_make_no_sense(data: bytes) -> None:
     assert sum(4 + len(value) for _, value in found) <= len(data)
 
 
+@given(kinds, values, kinds, st.binary(min_size=1, max_size=9), st.data())
+def test_one_that_is_cut_off_is_none(
+    kind: int, value: bytes, last: int, cut: bytes, data: st.DataObject
+) -> None:
+    kept = data.draw(st.integers(0, 4 + len(cut) - 1))
+    whole = attribute(kind, value) + attribute(last, cut)[:kept]
+    assert list(attributes(whole)) == [(kind, value)]
+
+
 # A kernel of our own, for what the real one rarely says
 
 
