@@ -152,7 +152,7 @@ def check_name(name: str) -> str:
     return name
 
 
-def check_options(options: Mapping[str, str]) -> None:
+def check_options(options: Mapping[str, str], *, ipv6: bool = False) -> None:
     """Raises ``InvalidParameter`` for an option that is unknown or makes no sense."""
     for name, value in options.items():
         if name not in _OPTIONS:
@@ -163,7 +163,7 @@ def check_options(options: Mapping[str, str]) -> None:
         if name in _FLAGS:
             flag(options, name, True)
         elif name == MTU:
-            _check_mtu(value)
+            _check_mtu(value, 1280 if ipv6 else 68)  # RFC 8200, 5; RFC 791
         elif name == HOST_BINDING:
             _check_host_binding(value)
         elif value and not (_NAMES[name].fullmatch(value) and value.strip(".")):
@@ -173,11 +173,11 @@ def check_options(options: Mapping[str, str]) -> None:
             )
 
 
-def _check_mtu(value: str) -> None:
+def _check_mtu(value: str, least: int) -> None:
     if not _NUMBER.fullmatch(value):
         raise _unreadable(MTU, value, f'strconv.Atoi: parsing "{value}": invalid syntax')
-    if int(value) != 0 and not 68 <= int(value) <= 65535:
-        raise InvalidParameter(f"invalid MTU number: {value}: a bridge's is 68 to 65535 bytes")
+    if int(value) != 0 and not least <= int(value) <= 65535:
+        raise InvalidParameter(f"invalid MTU number: {value}: here it is {least} to 65535 bytes")
 
 
 def _check_host_binding(value: str) -> None:

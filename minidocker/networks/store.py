@@ -95,7 +95,7 @@ class NetworkStore:
         ``SystemFailure`` (no pool left).
         """
         check_name(wanted.name)
-        check_options(wanted.options)
+        check_options(wanted.options, ipv6=wanted.ipv6)
         self.check_new(wanted)
         network = Network(
             id=secrets.token_hex(32),

@@ -108,6 +108,13 @@ def test_a_value_without_sense_is_refused(name: str, value: str, why: str) -> No
         check_options({name: value})
 
 
+def test_a_packet_of_ipv6_has_room_in_a_network_of_ipv6() -> None:
+    check_options({MTU: "1279"})
+    check_options({MTU: "1280"}, ipv6=True)
+    with pytest.raises(InvalidParameter, match="invalid MTU number: 1279: here it is 1280 to"):
+        check_options({MTU: "1279"}, ipv6=True)
+
+
 def test_what_is_not_said_is_as_in_docker() -> None:
     made = network({})
     assert (made.bridge, made.interface_prefix, made.mtu) == ("br-a1a1a1a1a1a1", "eth", 1500)
