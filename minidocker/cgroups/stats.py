@@ -7,6 +7,7 @@ Both make the same ``Stats``; what a version does not count is 0 or empty.
 
 from __future__ import annotations
 
+import os
 from collections.abc import Callable
 from dataclasses import dataclass, field
 
@@ -83,6 +84,8 @@ Read = Callable[[str], str]
 # v1 prints the largest number of whole pages for "no limit"; no machine has as much.
 NO_LIMIT = 1 << 62
 
+TICK_NS = 10**9 // os.sysconf("SC_CLK_TCK")
+
 
 def from_v2(read: Read) -> Stats:
     """``read("cpu.stat")`` and so on, of one v2 cgroup, to ``Stats``."""
@@ -118,14 +121,16 @@ def from_v1(read: Read) -> Stats:
     every scheduler's requests; those of BFQ only its own.
     """
     cpu = flat_keyed(read("cpu.stat"))
+    # Scaled by the kernel to what cpuacct.usage counts, which cpuacct.usage_user is not.
+    ticks = flat_keyed(read("cpuacct.stat"))
     memory = flat_keyed(read("memory.stat"))
     limit = number(read("memory.limit_in_bytes"))
     return Stats(
         version=1,
         cpu=CpuStats(
             total_ns=number(read("cpuacct.usage")) or 0,
-            user_ns=number(read("cpuacct.usage_user")) or 0,
-            system_ns=number(read("cpuacct.usage_sys")) or 0,
+            user_ns=ticks.get("user", 0) * TICK_NS,
+            system_ns=ticks.get("system", 0) * TICK_NS,
             per_cpu_ns=tuple(map(int, read("cpuacct.usage_percpu").split())),
             periods=cpu.get("nr_periods", 0),
             throttled_periods=cpu.get("nr_throttled", 0),

@@ -280,9 +280,7 @@ class Lifecycle:
         """A signal to its first process; after SIGKILL, returns when it is dead."""
         number = parse_signal(signal)
         container = self._core.store.get(container.id)
-        if not life.may(container.state.status, life.KILL):
-            refused = life.refusal(container.state.status, life.KILL, id=container.id)
-            raise Conflict(f"cannot kill container: {container.name}: {refused}")
+        container.moved(life.KILL)
         if await self._call_off(container, life.KILL):
             return
         run = self._core.running(container)

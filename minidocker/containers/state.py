@@ -81,7 +81,7 @@ TRANSITIONS: Final[dict[tuple[str, str], str]] = {
 }
 
 _NOT_RUNNING = "container {id} is not running"
-_IS_PAUSED = "container {id} is paused, unpause the container before {event}"
+_IS_PAUSED = "container {name} is paused, unpause the container before {event}"
 _IS_RESTARTING = "Container {id} is restarting, wait until the container is running"
 _MARKED = "container is marked for removal and cannot be {participle}"
 _PARTICIPLES = {START: "started", ATTACH: "attached to", PAUSE: "paused", RESIZE: "resized"}
@@ -97,6 +97,7 @@ REFUSALS: Final[dict[tuple[str, str], str]] = {
     (RUNNING, UNPAUSE): "Container {id} is not paused",
     (PAUSED, EXEC): "Container {name} is paused, unpause the container before exec",
     (PAUSED, ATTACH): _IS_PAUSED,
+    (RESTARTING, ATTACH): "container {name} is restarting, wait until the container is running",
     (RESTARTING, UNPAUSE): "Container {id} is not paused",
     (CREATED, UNPAUSE): "Container {id} is not paused",
     (EXITED, UNPAUSE): "Container {id} is not paused",

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-import shlex
+import re
 from collections.abc import Collection
 
 from minidocker.errors import InvalidParameter, SystemFailure
@@ -11,14 +11,11 @@ from minidocker.errors import InvalidParameter, SystemFailure
 
 async def run_ps(arguments: str) -> str:
     """What ``ps ARGUMENTS`` says.  Raises ``InvalidParameter``, ``SystemFailure``."""
-    try:
-        words = shlex.split(arguments)
-    except ValueError as error:
-        raise InvalidParameter(f"the arguments of ps are malformed: {error}") from error
+    check_arguments(arguments)
     try:
         ps = await asyncio.create_subprocess_exec(
             "ps",
-            *words,
+            *arguments.split(),
             stdin=asyncio.subprocess.DEVNULL,
             stdout=asyncio.subprocess.PIPE,
             stderr=asyncio.subprocess.PIPE,
@@ -30,6 +27,16 @@ async def run_ps(arguments: str) -> str:
         message = err.decode(errors="replace").strip().partition("\n")[0].removeprefix("ps: ")
         raise InvalidParameter(f"ps: {message or f'exit status {ps.returncode}'}")
     return out.decode(errors="replace")
+
+
+def check_arguments(arguments: str) -> None:
+    """A column that is called PID and is none would show other containers' processes.
+
+    Raises ``InvalidParameter`` (moby daemon/top_unix.go, ``validatePSArgs``).
+    """
+    for column, title in re.findall(r"\s(\S*)=\s*(PID\S*)", f" {arguments}"):
+        if column != "pid":
+            raise InvalidParameter(f'specifying "{column}={title}" is not allowed')
 
 
 def parse_ps(text: str, pids: Collection[int]) -> tuple[list[str], list[list[str]]]:

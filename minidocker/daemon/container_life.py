@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from minidocker.daemon.engine import Engine
 from minidocker.daemon.exchange import Answer, Request, Response
-from minidocker.errors import InvalidParameter, Refused
+from minidocker.errors import Conflict, InvalidParameter, NotFound, Refused
 
 
 async def start(engine: Engine, request: Request) -> Answer:
@@ -40,7 +40,11 @@ async def restart(engine: Engine, request: Request) -> Answer:
 
 
 async def kill(engine: Engine, request: Request) -> Answer:
-    await engine.containers.kill(request.params["id"], request.text("signal") or "KILL")
+    name = request.params["id"]
+    try:
+        await engine.containers.kill(name, request.text("signal") or "KILL")
+    except (NotFound, Conflict, InvalidParameter) as error:
+        raise type(error)(f"cannot kill container: {name}: {error}") from None
     return Response(204)
 
 

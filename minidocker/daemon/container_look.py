@@ -19,7 +19,7 @@ from minidocker.daemon.engine import Engine
 from minidocker.daemon.exchange import Answer, Request, Stream, json_line, json_response
 from minidocker.daemon.filters import parse_filters
 from minidocker.daemon.stats_shapes import Sample
-from minidocker.errors import MinidockerError
+from minidocker.errors import InvalidParameter, MinidockerError
 
 PERIOD = 1.0  # seconds between two samples
 
@@ -137,6 +137,8 @@ async def stats(engine: Engine, request: Request) -> Answer:
     """``stream=0`` waits for a second sample, unless ``one-shot=1``."""
     container = engine.containers.get(request.params["id"])
     if request.flag("stream", default=True):
+        if request.flag("one-shot"):
+            raise InvalidParameter("cannot have stream=1 and one-shot=1")
         return Stream(_samples(engine, container))
     first = sample(engine, container)
     if request.flag("one-shot") or first is None:

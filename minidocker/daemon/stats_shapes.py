@@ -6,15 +6,13 @@ and the system's total between them, and memory without the file cache.
 
 from __future__ import annotations
 
-import os
 from dataclasses import dataclass
 from typing import Any, Final
 
-from minidocker.cgroups.stats import CpuStats, IoCount, MemoryStats, Stats
+from minidocker.cgroups.stats import TICK_NS, CpuStats, IoCount, MemoryStats, Stats
 from minidocker.containers.container import Container
-from minidocker.daemon.times import NEVER, SECOND, rfc3339
+from minidocker.daemon.times import NEVER, rfc3339
 
-_TICK_NS: Final = SECOND // os.sysconf("SC_CLK_TCK")
 _NO_CPU: Final = {
     "cpu_usage": {"total_usage": 0, "usage_in_kernelmode": 0, "usage_in_usermode": 0},
     "throttling_data": {"periods": 0, "throttled_periods": 0, "throttled_time": 0},
@@ -23,6 +21,13 @@ _UNCOUNTED: Final = (
     *("io_queue_recursive", "io_service_time_recursive", "io_wait_time_recursive"),
     *("io_merged_recursive", "io_time_recursive", "sectors_recursive"),
 )
+_NOTHING: Final = {
+    "pids_stats": {},
+    "blkio_stats": dict.fromkeys(
+        ("io_service_bytes_recursive", "io_serviced_recursive", *_UNCOUNTED)
+    ),
+    "memory_stats": {},
+}
 
 
 @dataclass(frozen=True)
@@ -37,15 +42,24 @@ class Sample:
 
 
 def shape(container: Container, now: Sample | None, before: Sample | None) -> dict[str, Any]:
-    """One line of the stream; without a sample (it does not run) name and ID only."""
-    named = {"name": f"/{container.name}", "id": container.id}
-    if now is None:
-        return named
-    stats = now.stats
+    """One line of the stream; without a sample (it does not run) there are zeros."""
     return {
-        **named,
-        "read": rfc3339(now.time_ns),
+        "name": f"/{container.name}",
+        "id": container.id,
+        "read": rfc3339(now.time_ns) if now else NEVER,
         "preread": rfc3339(before.time_ns) if before else NEVER,
+        "num_procs": 0,
+        "storage_stats": {},
+        "cpu_stats": _cpu(now) if now else _NO_CPU,
+        "precpu_stats": _cpu(before) if before else _NO_CPU,
+        **(_used(now.stats, now.memory) if now else _NOTHING),
+    }
+
+
+def _used(stats: Stats, machine: int) -> dict[str, Any]:
+    """``machine``: its memory in bytes.  On v1 what the kernel does not count is an empty list."""
+    uncounted: list[Any] | None = [] if stats.version == 1 else None
+    return {
         "pids_stats": {
             "current": stats.pids.current,
             **({} if stats.pids.limit is None else {"limit": stats.pids.limit}),
@@ -53,13 +67,9 @@ def shape(container: Container, now: Sample | None, before: Sample | None) -> di
         "blkio_stats": {
             "io_service_bytes_recursive": _counts(stats.io.bytes),
             "io_serviced_recursive": _counts(stats.io.operations),
-            **dict.fromkeys(_UNCOUNTED),
+            **dict.fromkeys(_UNCOUNTED, uncounted),
         },
-        "num_procs": 0,
-        "storage_stats": {},
-        "cpu_stats": _cpu(now),
-        "precpu_stats": _cpu(before) if before else _NO_CPU,
-        "memory_stats": _memory(stats.version, stats.memory, now.memory),
+        "memory_stats": _memory(stats.version, stats.memory, machine),
     }
 
 
@@ -91,7 +101,8 @@ def _memory(version: int, memory: MemoryStats, machine: int) -> dict[str, Any]:
         "limit": machine if memory.limit is None else min(memory.limit, machine),
     }
     if version == 1:
-        shown |= {"max_usage": memory.maximum, "failcnt": memory.failures}
+        more = {"max_usage": memory.maximum, "failcnt": memory.failures}
+        shown |= {name: count for name, count in more.items() if count}
     return shown
 
 
@@ -108,4 +119,4 @@ def system_cpu_ns(proc_stat: str) -> int:
     The first eight columns: guest time (the last two) is in user time already.
     """
     first = proc_stat.partition("\n")[0].split()
-    return sum(int(each) for each in first[1:9]) * _TICK_NS
+    return sum(int(each) for each in first[1:9]) * TICK_NS

@@ -6,6 +6,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from minidocker.cgroups.stats import (
+    TICK_NS,
     CpuStats,
     IoCount,
     IoStats,
@@ -35,8 +36,7 @@ V2_FILES = {
 V1_FILES = {
     "cpu.stat": "nr_periods 7\nnr_throttled 3\nthrottled_time 250000\nnr_bursts 0\n",
     "cpuacct.usage": "1500000\n",
-    "cpuacct.usage_user": "1000000\n",
-    "cpuacct.usage_sys": "500000\n",
+    "cpuacct.stat": "user 100\nsystem 50\n",
     "cpuacct.usage_percpu": "1000000 500000 \n",
     "memory.usage_in_bytes": "4096000\n",
     "memory.limit_in_bytes": "9223372036854771712\n",
@@ -68,7 +68,9 @@ def test_v2_files_become_stats() -> None:
 def test_v1_files_become_stats() -> None:
     stats = from_v1(V1_FILES.__getitem__)
     assert stats.version == 1
-    assert stats.cpu == CpuStats(1_500_000, 1_000_000, 500_000, (1_000_000, 500_000), 7, 3, 250_000)
+    assert stats.cpu == CpuStats(
+        1_500_000, 100 * TICK_NS, 50 * TICK_NS, (1_000_000, 500_000), 7, 3, 250_000
+    )
     memory = stats.memory
     assert (memory.usage, memory.limit, memory.cache) == (4096000, None, 200)
     assert (memory.maximum, memory.failures) == (5000000, 9)

@@ -37,6 +37,16 @@ def test_any_text_is_a_table_or_refused(text: str) -> None:
             parse_ps(text, {1})
 
 
+@pytest.mark.parametrize(
+    "arguments", ["-o ppid=PID", "-eo comm,ppid=PID", "-o user,ppid=PIDS,pid", "-o args= PID"]
+)
+def test_no_other_column_may_be_called_pid(arguments: str) -> None:
+    """Its numbers would choose whose rows are shown."""
+    need_program("ps")
+    with pytest.raises(InvalidParameter, match=r'specifying ".*=PID.*" is not allowed'):
+        asyncio.run(run_ps(arguments))
+
+
 @pytest.mark.parametrize("arguments", ["-Z'", "--no-such-option"])
 def test_arguments_that_ps_refuses_are_refused(arguments: str) -> None:
     need_program("ps")

@@ -34,6 +34,7 @@ NULL: Final[dict[str, str]] = {
     **_each("ImagePruneResponse.ImagesDeleted", "ExecInspectResponse.ExitCode"),
     **_each("ImageHistory[].Tags", "SystemInfo.GenericResources", "SystemInfo.Warnings"),
     **_each("NetworkPruneResponse.NetworksDeleted"),
+    **_each("ContainerBlkioStats.io_service_bytes_recursive"),  # of one that does not run
     **_each("PluginsInfo.Authorization"),
     **_each("VolumeListResponse.Warnings", "ContainerUpdateResponse.Warnings"),
     "EndpointSettings.DNSNames": "newer than dockerd 20.10: a slice of Go's as Aliases is",

@@ -10,7 +10,15 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from minidocker.cgroups.stats import CpuStats, IoCount, IoStats, MemoryStats, PidsStats, Stats
+from minidocker.cgroups.stats import (
+    TICK_NS,
+    CpuStats,
+    IoCount,
+    IoStats,
+    MemoryStats,
+    PidsStats,
+    Stats,
+)
 from minidocker.containers.container import Container
 from minidocker.containers.events import BEHIND, Event, EventBus
 from minidocker.containers.execs import Exec, ExecSpec
@@ -146,16 +154,23 @@ def test_statistics_are_what_the_api_says(
     shown = stats_shapes.shape(container, now, before)
     api.check("ContainerStatsResponse", shown)
     assert shown["memory_stats"]["limit"] <= 1 << 30
-    assert ("max_usage" in shown["memory_stats"]) == (now.stats.version == 1)
+    assert ("max_usage" in shown["memory_stats"]) == (
+        now.stats.version == 1 and now.stats.memory.maximum > 0
+    )
 
 
-def test_a_stopped_container_has_a_name_and_no_numbers() -> None:
+def test_a_stopped_container_has_a_name_and_zeros() -> None:
     container = Container(HEX, "web", ContainerSpec(), "i")
-    assert stats_shapes.shape(container, None, None) == {"name": "/web", "id": HEX}
+    shown = stats_shapes.shape(container, None, None)
+    api.check("ContainerStatsResponse", shown)
+    assert (shown["name"], shown["id"]) == ("/web", HEX)
+    assert shown["cpu_stats"]["cpu_usage"]["total_usage"] == 0
+    assert shown["memory_stats"] == shown["pids_stats"] == {}
+    assert shown["read"] == "0001-01-01T00:00:00Z"
 
 
 def test_the_machines_cpu_time_counts_guests_once() -> None:
-    tick = stats_shapes._TICK_NS
+    tick = TICK_NS
     assert stats_shapes.system_cpu_ns("cpu  1 2 3 4 5 6 7 8 90 91\ncpu0 9\n") == 36 * tick
 
 
