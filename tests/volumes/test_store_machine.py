@@ -127,11 +127,15 @@ class Volumes(RuleBasedStateMachine):
             def act() -> None:
                 try:
                     self.root.store.remove(name, used)
-                except Conflict:
+                except (Conflict, NotFound):  # made for a container that never came to be
                     pass
 
             self.die(act, step)
-            if not used and not (self.root.path / name / "_data" / "file").exists():
+            if (
+                name in self.content
+                and not used
+                and not (self.root.path / name / "_data" / "file").exists()
+            ):
                 del self.content[name]
                 if name in {each.name for each in self.root.store.all()}:
                     self.wrote(name)  # the row was left, and the volume is empty
